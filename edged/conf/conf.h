@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * conf/conf.h: the configuration as the rooms see it: one struct, filled by conf/load.c (file) or by
+ * conf/slice.c (what the supervisor sent). One row in conf/options.c for each field.
+ *
+ * All text is owned by the conf (its arena) and NUL-terminated. A conf never changes after it was
+ * made; a reload makes another. A role sees only the rows of its slice; other fields are empty.
+ */
+#ifndef EDGED_CONF_CONF_H
+#define EDGED_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/arena.h"
+
+struct conf_list { /* of texts */
+	const char **v;
+	uint32_t n;
+};
+
+struct conf_cert {
+	const char *chain; /* path; in a slice: empty */
+	const char *key;   /* path; only supervisor reads it */
+	const char *effective;
+	/* Filled by the supervisor when it reads the files; sent in slices. */
+	const char *chain_pem;
+};
+
+struct conf_host_port {
+	const char *host;
+	uint16_t port;
+};
+
+struct conf_allowed_domain {
+	const char *domain;
+	const char *proxy_fqdn;
+	const char *verification; /* always_verifiable | always_unverifiable | use_source */
+	bool subdomains;
+};
+
+struct conf_provider {
+	const char *name;
+	const char *proxy_fqdn;
+	struct conf_list domains;
+	bool is_public; /* key: public */
+	bool enabled;
+	bool shared_address_space;
+	const char *verification;
+};
+
+struct conf_turn_user {
+	const char *name;
+	const char *password;
+	const char *key; /* hex of MD5(name:realm:password) */
+};
+
+struct conf {
+	struct arena arena;
+	struct {
+		const char *fqdn;
+		struct conf_list sip_domains;
+		bool lab;
+		const char *pool_secret; /* path */
+		const char *pool_fqdn;   /* empty: a single edge */
+		const char *user_prefix; /* system users are PREFIX-access, PREFIX-keyd, ... */
+	} edge;
+	struct {
+		const char *interface;
+		struct {
+			const char *address;
+			const char *fqdn;
+			uint16_t client_port, federation_port;
+		} access;
+		struct {
+			const char *address;
+			const char *fqdn;
+			uint16_t port;
+		} webconf;
+		struct {
+			struct conf_list address, public_address;
+			uint16_t udp_port, tcp_port, tls_port, relay_port_min, relay_port_max,
+			    standard_tcp_port;
+		} av;
+	} external;
+	struct {
+		const char *interface;
+		const char *address;
+		uint16_t sip_port, mras_port, webconf_port, av_udp_port, av_tcp_port, xmpp_port;
+		struct conf_list networks, trusted_servers, domains;
+	} internal;
+	struct {
+		struct conf_cert external, external_ecdsa, internal, av_auth, av_auth_next;
+		const char *external_trust, *internal_trust; /* paths */
+		const char *external_trust_pem, *internal_trust_pem;
+	} certificates;
+	struct {
+		struct {
+			const char *fqdn;
+			uint16_t port;
+			struct conf_list members;
+			uint32_t links;		    /* standing MTLS links per worker and member */
+			uint32_t probe_interval_ms; /* OPTIONS */
+			bool lync_front_end;	    /* offer ms-keep-alive to it */
+		} next_hop;
+		uint32_t workers; /* 0: one per core */
+		bool allow_outside_users, allow_federated_users, allow_anonymous_users,
+		    enable_partner_discovery, require_registration, next_hop_path;
+		const char *hide_topology; /* all | partners | none */
+		const char *rr_mode;	   /* double | single */
+		const char *trust_internet_user; /* verified | unverified */
+		struct {
+			uint32_t connections, connections_per_address, half_open,
+			    handshakes_per_minute, handshake_ms, header_ms, body_ms,
+			    first_message_ms, sign_in_ms, keep_alive_s, output_bytes,
+			    client_body_kb, server_body_kb, transactions, unsigned_requests_per_s,
+			    registers_per_minute;
+		} limits;
+		const char *min_tls; /* 1.2 | 1.3 */
+	} access;
+	struct {
+		struct conf_allowed_domain *allowed;
+		uint32_t n_allowed;
+		struct conf_list blocked;
+		struct conf_provider *providers;
+		uint32_t n_providers;
+	} federation;
+	struct {
+		const char *realm;
+		struct conf_turn_user *users;
+		uint32_t n_users;
+		const char *shared_secret;
+		const char *inside_peers;
+		uint32_t max_datagram;
+		uint32_t workers;
+	} av;
+	struct {
+		const char *target, *facility, *level;
+	} log;
+	struct {
+		const char *listen;
+	} metrics;
+	struct {
+		const char *socket;
+	} control;
+	struct {
+		struct conf_list servers; /* "ip[:port]"; empty: resolv.conf */
+	} dns;
+};
+
+#endif
