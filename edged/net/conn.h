@@ -60,6 +60,19 @@ struct conn_ops {
 	 */
 	ptrdiff_t (*on_bytes)(struct conn *c, void *arg, struct str bytes);
 	void (*on_down)(struct conn *c, void *arg, enum conn_end why);
+	/*
+	 * The two below may be NULL; a room that relays bytes (webconf) needs them.
+	 *
+	 * on_drained: output was written and less waits now than before (conn_output_pending says how
+	 * much), so a room that held back may go on. May call conn_send.
+	 */
+	void (*on_drained)(struct conn *c, void *arg);
+	/*
+	 * The peer ended its direction in order (TLS close_notify, all its bytes consumed); ours goes on
+	 * until conn_shutdown_write. Left NULL: the connection closes then, CONN_END_PEER. A FIN
+	 * without close_notify is a truncation: CONN_END_RESET where on_eof is set.
+	 */
+	void (*on_eof)(struct conn *c, void *arg);
 };
 
 /* Takes over fd (connected, non-blocking). NULL on failure (fd closed). */
@@ -86,6 +99,12 @@ void conn_close(struct conn *c, enum conn_end why);
 char *conn_reserve(struct conn *c, size_t n);
 void conn_commit(struct conn *c, size_t n); /* n <= what was reserved */
 int conn_send(struct conn *c, struct str bytes) ED_MUST_CHECK;
+
+/*
+ * Our direction ends in order: what waits is sent, then close_notify and a FIN; conn_send is refused
+ * from now on (ED_STATE), on_bytes goes on. When the peer ended too: on_down with CONN_END_PEER.
+ */
+void conn_shutdown_write(struct conn *c);
 
 size_t conn_output_pending(const struct conn *c);
 /* Stop / go on reading (back-pressure). on_bytes is not called while paused. */

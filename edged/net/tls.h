@@ -36,6 +36,7 @@ struct tls_facts {
 	const char *version; /* "TLSv1.3" */
 	const char *cipher;
 	struct str sni; /* server side: what the client asked for; empty if nothing */
+	struct str alpn; /* what was agreed; empty if nothing (the room judges that) */
 };
 
 /* True when name (no case) is among the facts' SANs; CN counts only if cn_fallback and no SAN at all
@@ -64,6 +65,9 @@ struct tls_server_conf {
 	bool tickets;
 	uint8_t ticket_key[3][48]; /* current, previous, next: name(16) aes(16) hmac(16) */
 	bool have_ticket_keys;
+	/* One protocol name, or empty: ALPN is ignored. A client that offers others only is refused with
+	 * the alert of RFC 7301; one that offers none comes through with facts.alpn empty. */
+	struct str alpn;
 };
 int tls_server_new(const struct tls_server_conf *conf, struct tls_ctx **ret, struct ed_fault *fault)
     ED_MUST_CHECK;
@@ -75,6 +79,7 @@ struct tls_client_conf {
 	const struct str *expect;
 	uint16_t n_expect;
 	bool cn_fallback; /* inside only, CERT-INT-04 */
+	struct str alpn;  /* one protocol name offered, or empty */
 };
 int tls_client_new(const struct tls_client_conf *conf, struct tls_ctx **ret, struct ed_fault *fault)
     ED_MUST_CHECK;
