@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * conf/conf.h: the configuration as the rooms see it: one struct, filled by conf/load.c (file) or by
- * conf/slice.c (what the supervisor sent). One row in conf/options.c for each field.
+ * conf/conf.h: the configuration as the rooms see it: one struct, filled by conf/load.c (file) or
+ * by conf/slice.c (what the supervisor sent). One row in conf/options.c for each field.
  *
  * All text is owned by the conf (its arena) and NUL-terminated. A conf never changes after it was
  * made; a reload makes another. A role sees only the rows of its slice; other fields are empty.
@@ -24,8 +24,10 @@ struct conf_cert {
 	const char *chain; /* path; in a slice: empty */
 	const char *key;   /* path; only supervisor reads it */
 	const char *effective;
-	/* Filled by the supervisor when it reads the files; sent in slices. */
+	/* Filled by the supervisor when it reads the files; sent in slices. Empty: no such binding.
+	 */
 	const char *chain_pem;
+	uint32_t slot; /* number under which keyd holds the key (svc/keyplan.h) */
 };
 
 struct conf_host_port {
@@ -56,6 +58,8 @@ struct conf_turn_user {
 	const char *key; /* hex of MD5(name:realm:password) */
 };
 
+struct conf_place; /* where in the file a key stands */
+
 struct conf {
 	struct arena arena;
 	struct {
@@ -65,16 +69,19 @@ struct conf {
 		const char *pool_secret; /* path */
 		const char *pool_fqdn;   /* empty: a single edge */
 		const char *user_prefix; /* system users are PREFIX-access, PREFIX-keyd, ... */
+		const char *run_dir;     /* roots of the services; empty: where control.socket is */
 	} edge;
 	struct {
 		const char *interface;
 		struct {
-			const char *address;
+			const char *address; /* the first of addresses */
+			struct conf_list addresses;
 			const char *fqdn;
 			uint16_t client_port, federation_port;
 		} access;
 		struct {
-			const char *address;
+			const char *address; /* the first of addresses */
+			struct conf_list addresses;
 			const char *fqdn;
 			uint16_t port;
 		} webconf;
@@ -86,7 +93,8 @@ struct conf {
 	} external;
 	struct {
 		const char *interface;
-		const char *address;
+		const char *address; /* the first of addresses */
+		struct conf_list addresses;
 		uint16_t sip_port, mras_port, webconf_port, av_udp_port, av_tcp_port, xmpp_port;
 		struct conf_list networks, trusted_servers, domains;
 	} internal;
@@ -100,15 +108,15 @@ struct conf {
 			const char *fqdn;
 			uint16_t port;
 			struct conf_list members;
-			uint32_t links;		    /* standing MTLS links per worker and member */
+			uint32_t links;             /* standing MTLS links per worker and member */
 			uint32_t probe_interval_ms; /* OPTIONS */
-			bool lync_front_end;	    /* offer ms-keep-alive to it */
+			bool lync_front_end;        /* offer ms-keep-alive to it */
 		} next_hop;
 		uint32_t workers; /* 0: one per core */
 		bool allow_outside_users, allow_federated_users, allow_anonymous_users,
 		    enable_partner_discovery, require_registration, next_hop_path;
-		const char *hide_topology; /* all | partners | none */
-		const char *rr_mode;	   /* double | single */
+		const char *hide_topology;       /* all | partners | none */
+		const char *rr_mode;             /* double | single */
 		const char *trust_internet_user; /* verified | unverified */
 		struct {
 			uint32_t connections, connections_per_address, half_open,
@@ -147,6 +155,11 @@ struct conf {
 	struct {
 		struct conf_list servers; /* "ip[:port]"; empty: resolv.conf */
 	} dns;
+	struct conf_place *places; /* newest first; conf_place_of (conf/load.h) */
 };
+
+/* Empty: every row at its default, texts "". NULL without memory. */
+struct conf *conf_new(void);
+struct conf *conf_free(struct conf *c);
 
 #endif

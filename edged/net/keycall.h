@@ -26,6 +26,9 @@ struct loop;
 struct keycall *keycall_new(struct loop *l, int fd);
 struct keycall *keycall_free(struct keycall *k);
 
+/* keyd was restarted: calls under way fail, later ones use fd (taken over). */
+void keycall_rebind(struct keycall *k, int fd);
+
 /* Key material by which route tokens are signed and sealed, one per day (access-edge-sip 6.2). */
 struct keycall_day_key {
 	uint16_t day; /* days since 1970, modulo 65536 */

@@ -3,9 +3,9 @@
  * svc/log.h: one line per event: stable name, then key=value; every name is a row of
  * docs/log-events.md (test/drift keeps them in step). Never bodies, tokens, passwords, keys.
  *
- * Targets: syslog (RFC 5424 over /dev/log, opened before the sandbox closes), journal, stderr. Repeats
- * of one (event, source) are folded: the first LOG_BURST a minute are written, then one line with the
- * count. Cheap when the level is off.
+ * Targets: syslog (RFC 5424 over /dev/log, opened before the sandbox closes), journal, stderr.
+ * Repeats of one (event, source) are folded: the first LOG_BURST a minute are written, then one
+ * line with the count. Cheap when the level is off.
  */
 #ifndef EDGED_SVC_LOG_H
 #define EDGED_SVC_LOG_H
@@ -16,16 +16,26 @@
 #include "base/str.h"
 
 enum log_level { LOG_ERROR_L, LOG_WARNING_L, LOG_NOTICE_L, LOG_INFO_L, LOG_DEBUG_L };
-enum log_area { AREA_SYS, AREA_CERT, AREA_SIP, AREA_FED, AREA_TURN, AREA_MRAS, AREA_WEBCONF, AREA__N };
+enum log_area {
+	AREA_SYS,
+	AREA_CERT,
+	AREA_SIP,
+	AREA_FED,
+	AREA_TURN,
+	AREA_MRAS,
+	AREA_WEBCONF,
+	AREA__N
+};
 
 #define LOG_BURST 20u
 
 bool log_is_on(enum log_level level);
-/* id: the catalogue id such as "ACC-2002" or "" ; event: "tls_failed"; then printf key=value pairs. */
+/* id: the catalogue id such as "ACC-2002" or "" ; event: "tls_failed"; then printf key=value pairs.
+ */
 void log_event(enum log_level level, enum log_area area, const char *id, const char *event,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-#define log_error(area, id, event, ...)	  log_event(LOG_ERROR_L, area, id, event, __VA_ARGS__)
+#define log_error(area, id, event, ...)   log_event(LOG_ERROR_L, area, id, event, __VA_ARGS__)
 #define log_warning(area, id, event, ...) log_event(LOG_WARNING_L, area, id, event, __VA_ARGS__)
 #define log_notice(area, id, event, ...)  log_event(LOG_NOTICE_L, area, id, event, __VA_ARGS__)
 #define log_info(area, id, event, ...)                                                             \
@@ -39,7 +49,8 @@ void log_event(enum log_level level, enum log_area area, const char *id, const c
 			log_event(LOG_DEBUG_L, area, id, event, __VA_ARGS__);                      \
 	} while (0)
 
-/* Foreign text made safe for one key=value: quoted, escaped, cut to LOG_QUOTE_LEN - 1. Returns buf. */
+/* Foreign text made safe for one key=value: quoted, escaped, cut to LOG_QUOTE_LEN - 1. Returns buf.
+ */
 #define LOG_QUOTE_LEN 160
 const char *log_quote(struct str text, char buf[LOG_QUOTE_LEN]);
 

@@ -3,8 +3,8 @@
  * svc/stats.h: counters and gauges of one process: fixed at compile time, named as in the metrics
  * (edge-reference 14), shown by `edgectl stats`. Plain increments: one thread per process.
  *
- * A room declares its own with STATS_COUNTER in a table and registers the table at start; labels are
- * part of the name: "edged_sip_dropped_total{reason=\"unknown_domain\"}".
+ * A room declares its own with STATS_COUNTER in a table and registers the table at start; labels
+ * are part of the name: "edged_sip_dropped_total{reason=\"unknown_domain\"}".
  */
 #ifndef EDGED_SVC_STATS_H
 #define EDGED_SVC_STATS_H

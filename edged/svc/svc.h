@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * svc/svc.h: the life of a service process, the same for all roles (style 12, "Start of a service").
+ * svc/svc.h: the life of a service process, the same for all roles (style 12, "Start of a
+ * service").
  *
- * main() is twenty lines: fill a struct svc_room and call svc_main. svc_main closes all but 0-3, reads
- * the slice and the sockets from the supervisor on fd 3, calls room->start, drops privileges, enters
- * the sandbox of the role's row, says READY and runs the loop until told to stop or the supervisor is
- * gone. Reload: room->prepare builds the new view beside the old, then commit or rollback (walk C).
+ * main() is twenty lines: fill a struct svc_room and call svc_main. svc_main closes all but 0-3,
+ * reads the slice and the sockets from the supervisor on fd 3, calls room->start, drops privileges,
+ * enters the sandbox of the role's row, says READY and runs the loop until told to stop or the
+ * supervisor is gone. Reload: room->prepare builds the new view beside the old, then commit or
+ * rollback (walk C).
  */
 #ifndef EDGED_SVC_SVC_H
 #define EDGED_SVC_SVC_H
@@ -58,23 +60,32 @@ struct svc_room {
 	int (*prepare)(void *room, const struct conf *next, const char **ret_why);
 	void (*commit)(void *room);
 	void (*rollback)(void *room);
-	/* A new link to a sibling worker (fd taken over); slot is the sibling's. It replaces an older. */
+	/* A new link to a sibling worker (fd taken over); slot is the sibling's. It replaces an
+	 * older. */
 	void (*sibling)(void *room, unsigned slot, int fd);
 	/* POOL-11: accept nothing new; call svc_drained when idle. */
 	void (*drain)(void *room);
 	/* `edgectl VERB ARG`: what this process knows, as JSON. */
 	void (*control)(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply);
 	void (*stop)(void *room); /* last call; frees the room */
+	/*
+	 * keyd only. keys: a key plan (svc/keyplan.h), staged until commit or rollback; called
+	 * right after start (then committed at once) and before each prepare. The bytes are wiped
+	 * after the call. channel: a new channel from a service (fd taken over); it replaces an
+	 * older one of the same role and worker.
+	 */
+	int (*keys)(void *room, struct str plan, const char **ret_why);
+	void (*channel)(void *room, enum role role, unsigned worker, int fd);
 };
 
 int svc_main(const struct svc_room *room, int argc, char **argv);
 
 struct loop *svc_loop(struct svc *s);
 const struct conf *svc_conf(struct svc *s); /* view in force; valid until the next commit */
-struct keycall *svc_keys(struct svc *s);
-unsigned svc_worker(const struct svc *s);	 /* 0..n-1 */
-unsigned svc_workers(const struct svc *s);	 /* n */
-uint64_t svc_counter_base(const struct svc *s);	 /* never used before for this slot (cid, 1.2) */
+struct keycall *svc_keys(struct svc *s);   /* NULL in keyd; stays the same when keyd is restarted */
+unsigned svc_worker(const struct svc *s);  /* 0..n-1 */
+unsigned svc_workers(const struct svc *s); /* n */
+uint64_t svc_counter_base(const struct svc *s); /* never used before for this slot (cid, 1.2) */
 const struct hash_key *svc_hash_key(struct svc *s);
 const struct svc_listener *svc_listeners(struct svc *s, size_t *ret_n);
 void svc_reply(struct svc_ctl_reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
