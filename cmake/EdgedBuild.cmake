@@ -34,15 +34,22 @@ else()
 endif()
 
 find_package(PkgConfig REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED) # here, so that every directory sees its targets
 
 function(edged_room name)
   cmake_parse_arguments(A "" "" "DEPENDS" ${ARGN})
   file(GLOB srcs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
   list(FILTER srcs EXCLUDE REGEX "_test\\.c$")
   list(FILTER srcs EXCLUDE REGEX "/main\\.c$")
-  add_library(edged_${name} STATIC ${srcs})
-  target_include_directories(edged_${name} PUBLIC ${CMAKE_SOURCE_DIR}/edged)
-  target_link_libraries(edged_${name} PUBLIC ${A_DEPENDS})
+  set(scope PUBLIC)
+  if(srcs)
+    add_library(edged_${name} STATIC ${srcs})
+  else() # headers only
+    add_library(edged_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(edged_${name} ${scope} ${CMAKE_SOURCE_DIR}/edged)
+  target_link_libraries(edged_${name} ${scope} ${A_DEPENDS})
 endfunction()
 
 function(edged_program name)

@@ -17,7 +17,7 @@
 
 struct addr {
 	uint8_t family; /* 0 none, 4, 6 */
-	uint16_t port;	/* host order */
+	uint16_t port;  /* host order */
 	uint32_t scope; /* v6 link-local only */
 	uint8_t ip[16]; /* v4 in the first four */
 };

@@ -13,7 +13,7 @@ struct list {
 };
 
 #define LIST_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
-#define LIST_EACH(it, head)	   for (struct list *it = (head)->next; it != (head); it = it->next)
+#define LIST_EACH(it, head)        for (struct list *it = (head)->next; it != (head); it = it->next)
 /* it may be removed inside the loop */
 #define LIST_EACH_SAFE(it, head)                                                                   \
 	for (struct list *it = (head)->next, *it##_n = it->next; it != (head);                     \

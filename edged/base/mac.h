@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * base/mac.h: the only door to libcrypto from the ground floor: HMAC-SHA-256, HKDF-SHA-256,
- * AES-256-GCM, base64url, constant-time comparison. Bytes in, bytes out; randomness comes from above.
+ * AES-256-GCM, base64url, constant-time comparison. Bytes in, bytes out; randomness comes from
+ * above.
  *
  * The algorithm handles are fetched once (mac_setup, called by every program and test at start).
  */
@@ -15,9 +16,9 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define MAC_LEN	    32u /* HMAC-SHA-256 */
+#define MAC_LEN      32u /* HMAC-SHA-256 */
 #define SEAL_KEY_LEN 32u
-#define SEAL_IV_LEN 12u
+#define SEAL_IV_LEN  12u
 #define SEAL_TAG_LEN 16u
 
 /* ED_OK; ED_SYS when libcrypto lacks an algorithm. Idempotent. */
@@ -29,8 +30,8 @@ struct mac_ctx *mac_ctx_new(const uint8_t *key, size_t n);
 struct mac_ctx *mac_ctx_free(struct mac_ctx *c);
 int mac_hmac(struct mac_ctx *c, struct str data, uint8_t ret_mac[MAC_LEN]) ED_MUST_CHECK;
 
-int mac_hkdf(const uint8_t *secret, size_t secret_len, struct str info, uint8_t *ret, size_t n)
-    ED_MUST_CHECK;
+int mac_hkdf(const uint8_t *secret, size_t secret_len, struct str info, uint8_t *ret,
+    size_t n) ED_MUST_CHECK;
 
 struct seal_ctx;
 struct seal_ctx *seal_ctx_new(const uint8_t key[SEAL_KEY_LEN]);
