@@ -87,6 +87,7 @@ struct conf {
 		} webconf;
 		struct {
 			struct conf_list address, public_address;
+			const char *fqdn;
 			uint16_t udp_port, tcp_port, tls_port, relay_port_min, relay_port_max,
 			    standard_tcp_port;
 		} av;
@@ -142,6 +143,7 @@ struct conf {
 		const char *inside_peers;
 		uint32_t max_datagram;
 		uint32_t workers;
+		uint32_t token_lifetime_s;
 	} av;
 	struct {
 		const char *target, *facility, *level;

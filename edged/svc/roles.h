@@ -20,4 +20,14 @@ enum role {
 };
 #define ROLE_BIT(r) (1u << (r))
 
+/* "access", "keyd", ...: also the ending of the system user and of the program. */
+static inline const char *
+role_name(enum role r)
+{
+	static const char *const names[ROLE__N] = {
+	    "supervisor", "keyd", "access", "webconf", "av", "avauth", "xmpp"};
+
+	return names[r];
+}
+
 #endif
