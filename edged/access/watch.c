@@ -216,6 +216,8 @@ watch_response(struct watch *w, struct str domain, uint16_t status, uint64_t now
 	if (!p || status < 200)
 		return;
 	if (now_ms - p->ratio_ms >= WATCH_RATIO_MS) {
+		if (p->failures * 4 >= p->finals) /* the window that ends was a bad one */
+			p->calm_since_ms = now_ms;
 		p->ratio_ms = now_ms;
 		p->finals = p->failures = 0;
 	}

@@ -61,7 +61,7 @@ a_thousand_users_and_no_more(void **state)
 	uint32_t wait;
 	uint64_t t = 0;
 
-	for (uint64_t c = 0; c < 1000; c++, t += 50)
+	for (uint64_t c = 1; c <= 1000; c++, t += 50)
 		assert_int_equal(ask(w, c, t, &wait, &entered), WATCH_PASS);
 	assert_int_equal(ask(w, 5000, t += 50, &wait, &entered), WATCH_REFUSE);
 	assert_int_equal(entered, WATCH_CONTACTS);
