@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""run.py - run edged and its peers side by side and print medians (called by script/bench).
+
+  ./run.py sip|handshake|idle|drip|storm|turn|alloc|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
+  ./run.py report            tables (Markdown) of everything in results/
+
+Peers run in turn inside every round, so that drift of the machine hits all of them alike. Everything runs in a
+network namespace of its own with only a loopback device; only processes started here are stopped, by pid.
+edged is taken from build/bin; --sip-cmd / --turn-cmd put another command in its place.
+"""
+import argparse, json, os, resource, shlex, signal, statistics, subprocess, sys, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+os.chdir(HERE)
+BIN = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "bin")
+SIP, NH, TURN = "127.0.0.1:5061", "127.0.0.1:6061", "127.0.0.1:3478"
+
+def enter_netns():
+    if os.environ.get("EDGEBENCH_NS") != "1":
+        os.environ["EDGEBENCH_NS"] = "1"
+        os.execvp("unshare", ["unshare", "-n", sys.executable, os.path.join(HERE, "run.py")] + sys.argv[1:])
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+def fill(src, dst, **kw):
+    s = open(src).read()
+    for k, v in kw.items():
+        s = s.replace("@%s@" % k, v)
+    open(dst, "w").write(s)
+
+class Server:
+    def __init__(self, name, argv, wait=1.0):
+        self.name = name
+        self.log = open("run/%s.log" % name, "w")
+        self.p = subprocess.Popen(["taskset", "-c", str(A.server_cpu)] + argv, stdout=self.log, stderr=self.log)
+        time.sleep(wait)
+        if self.p.poll() is not None:
+            raise RuntimeError("%s did not start, see run/%s.log" % (name, name))
+    def stop(self):
+        self.p.send_signal(signal.SIGTERM)
+        try:
+            self.p.wait(8)
+        except subprocess.TimeoutExpired:
+            self.p.kill()
+            self.p.wait()
+        self.log.close()
+        time.sleep(0.2)
+
+def kamailio(defs, cert, mm):
+    """mm: memory manager. The distribution's default (qm) checks every block and costs 2x; fm and tlsf are the fair peers."""
+    fill("conf/kamailio-tls.cfg.in", "run/kamailio-tls.cfg", CERT=cert)
+    a = ["kamailio", "-DD", "-E", "-f", "conf/kamailio.cfg", "-w", ".", "-Y", "run", "-m", "1024", "-M", "16"] + (["-x", mm, "-X", mm] if mm else [])
+    for d in defs:
+        a += ["-A", d]
+    return a
+def haproxy(cert):
+    fill("conf/haproxy.cfg.in", "run/haproxy.cfg", CERT=cert, GLOBAL="")
+    return ["haproxy", "-db", "-f", "run/haproxy.cfg"]
+
+def edged(cert, hide="all"):
+    fill("conf/edged.conf.in", "run/edged-%s.conf" % hide, CERT=cert, CERTS=HERE + "/certs", RUN=HERE + "/run", HIDE=hide)
+    return [BIN + "/edged", "-c", "run/edged-%s.conf" % hide]
+
+def sip_peers():
+    p = {
+        "kamailio-stateless": (lambda c: kamailio(["TCPC=1"], c, "tlsf"), 2.0, []),
+        "kamailio-tm": (lambda c: kamailio(["TCPC=1", "STATEFUL"], c, "fm"), 2.0, []),
+        "haproxy-raw": (lambda c: haproxy(c), 1.0, ["--raw"]),
+        "floor-sip": (lambda c: ["floor/sipfloor", SIP, NH, "certs/%s.pem" % c, "certs/%s.key" % c, "certs/ca.pem", "certs/edge-rsa.pem", "certs/edge-rsa.key"], 0.5, []),
+    }
+    if A.sip_cmd:
+        p["edged"] = (lambda c: shlex.split(A.sip_cmd.replace("@CERT@", c)), 1.5, [])
+    elif os.path.exists(BIN + "/edged-access"):
+        p["edged"] = (lambda c: edged(c), 1.5, [])
+    return pick(p)
+def turn_peers():
+    p = {
+        "coturn": (["turnserver", "-c", "conf/turnserver.conf", "--pidfile", "run/turn.pidfile", "--db", "run/turndb"], 1.5, []),
+        "floor-plain": (["floor/udpfwd", "plain", TURN], 0.3, ["--raw"]),
+        "floor-mmsg": (["floor/udpfwd", "mmsg", TURN], 0.3, ["--raw"]),
+        "floor-gso": (["floor/udpfwd", "gso", TURN], 0.3, ["--raw"]),
+        "floor-uring": (["floor/udpfwd", "uring", TURN], 0.3, ["--raw"]),
+    }
+    if "uring250" in A.only:
+        p["floor-uring250"] = (["floor/udpfwd", "uring250", TURN], 0.3, ["--raw"])
+    if os.path.exists("peers/pionturn"):
+        p["pion"] = (["peers/pionturn", TURN], 0.6, [])
+    if A.turn_cmd:
+        p["edged"] = (shlex.split(A.turn_cmd), 1.5, [])
+    return pick(p)
+def pick(p):
+    return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
+
+def load(table, argv, tag):
+    r = subprocess.run(["taskset", "-c", str(A.load_cpu), "timeout", "150"] + argv + ["--tag", tag], capture_output=True, text=True)
+    row = {}
+    for w in r.stdout.split():
+        k, _, v = w.partition("=")
+        try:
+            row[k] = float(v)
+        except ValueError:
+            row[k] = v
+    if not row:
+        print("  %s: no result: %s" % (tag, r.stderr.strip()[-200:]), flush=True)
+        return {}
+    row["table"], row["t"] = table, time.time()
+    with open("results/%s.jsonl" % table, "a") as f:
+        f.write(json.dumps(row) + "\n")
+    return row
+
+def sipload(table, peer, scen, pid, extra):
+    r = load(table, ["./sipload", "--target", SIP, "--nexthop", NH, "--cert", "certs/nexthop.pem", "--key", "certs/nexthop.key", "--ca", "certs/ca.pem", "--pids", str(pid)] + extra, peer + "/" + scen)
+    if r:
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_us", "p50_us", "p99_us", "errors", "pss_kb_per_conn", "cpu_us_per_conn", "reused", "gen_util") if k in r)), flush=True)
+def turnload(table, peer, scen, pid, extra):
+    r = load(table, ["./turnload", "--server", TURN, "--pids", str(pid)] + extra, peer + "/" + scen)
+    if r:
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
+
+def rounds(peers, fn):
+    for i in range(A.runs):
+        print("round %d/%d" % (i + 1, A.runs), flush=True)
+        for name, spec in peers.items():
+            try:
+                fn(name, spec)
+            except RuntimeError as e:
+                print("  " + str(e), flush=True)
+
+S = lambda: ["--secs", str(A.secs), "--warm", "1"]
+def t_sip():
+    peers = sip_peers()
+    peers.update(pick({"kamailio-default-qm": (lambda c: kamailio(["TCPC=1"], c, ""), 2.0, [])}))
+    def fn(name, spec):
+        mk, wait, x = spec
+        s = Server(name, mk("edge-rsa"), wait)
+        try:
+            for scen, e in (("message", ["--mode", "message"]), ("options", ["--mode", "options"]), ("dialog", ["--mode", "dialog"]), ("message-2k/s", ["--mode", "message", "--rate", "2000"])):
+                sipload("sip", name, scen, s.p.pid, x + e + ["--conns", "100"] + S())
+        finally:
+            s.stop()
+    rounds(peers, fn)
+def t_handshake():
+    peers = sip_peers()
+    peers.pop("kamailio-tm", None)
+    def fn(name, spec):
+        mk, wait, x = spec
+        for cert, list_ in (("edge-rsa", (("rsa-tls12", ["--cipher", "ECDHE-RSA-AES128-GCM-SHA256"]), ("rsa-tls13", ["--tls13"]), ("rsa-tls12-resume", ["--resume"]), ("rsa-tls13-resume", ["--tls13", "--resume"]))),
+                            ("edge-ec", (("ecdsa-tls12", ["--cipher", "ECDHE-ECDSA-AES128-GCM-SHA256"]), ("ecdsa-tls13", ["--tls13"])))):
+            s = Server(name, mk(cert), wait)
+            try:
+                for scen, e in list_:
+                    sipload("handshake", name, scen, s.p.pid, x + ["--mode", "hs", "--no-sink"] + e + S())
+            finally:
+                s.stop()
+    rounds(peers, fn)
+def t_idle():
+    peers = sip_peers()
+    peers.pop("kamailio-tm", None)
+    def fn(name, spec):
+        mk, wait, x = spec
+        s = Server(name, mk("edge-ec"), wait)
+        try:
+            sipload("idle", name, "idle-%d" % A.idle, s.p.pid, x + ["--mode", "idle", "--idle", str(A.idle)])
+        finally:
+            s.stop()
+    rounds(peers, fn)
+def t_drip():
+    peers = sip_peers()
+    def fn(name, spec):
+        mk, wait, x = spec
+        s = Server(name, mk("edge-ec"), wait)
+        try:
+            for scen, e in (("quiet", []), ("drip", ["--drips", "400", "--drip-ms", "50"])):
+                sipload("drip", name, scen, s.p.pid, x + ["--mode", "message", "--rate", "1000"] + e + S())
+        finally:
+            s.stop()
+    rounds(peers, fn)
+def t_storm():
+    """established clients at 500/s while new clients keep 64 full RSA handshakes going"""
+    peers = sip_peers()
+    peers.pop("kamailio-tm", None)
+    def fn(name, spec):
+        mk, wait, x = spec
+        s = Server(name, mk("edge-rsa"), wait)
+        try:
+            for scen in ("quiet", "storm"):
+                hs = None
+                if scen == "storm":
+                    hs = subprocess.Popen(["taskset", "-c", str(A.load_cpu), "timeout", "60", "./sipload", "--target", SIP, "--mode", "hs", "--hsconc", "64", "--secs", str(A.secs + 5), "--warm", "0"], stdout=subprocess.PIPE, text=True)
+                sipload("storm", name, scen, s.p.pid, x + ["--mode", "message", "--rate", "500", "--conns", "100"] + S())
+                if hs:
+                    print("    " + " ".join(w for w in hs.communicate()[0].split() if w.startswith(("units", "per_s", "p50", "conn_fail"))), flush=True)
+        finally:
+            s.stop()
+    rounds(peers, fn)
+def t_turn():
+    def fn(name, spec):
+        argv, wait, x = spec
+        s = Server(name, argv, wait)
+        raw = "--raw" in x
+        try:
+            sc = [("172B", ["--window", "128", "--allocs", "100"]), ("1200B", ["--window", "128", "--allocs", "100", "--size", "1200"]), ("172B-40kpps-400", ["--rate", "20000", "--allocs", "400"]),
+                  ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]), ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
+            if not raw:
+                sc += [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
+            for i, (scen, e) in enumerate(sc):
+                # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
+                turnload("turn", name, scen, s.p.pid, x + e + S())
+        finally:
+            s.stop()
+    rounds(turn_peers(), fn)
+def t_alloc():
+    peers = {k: v for k, v in turn_peers().items() if not k.startswith("floor")}
+    def fn(name, spec):
+        argv, wait, x = spec
+        s = Server(name, argv, wait)
+        try:
+            turnload("alloc", name, "udp", s.p.pid, ["--mode", "alloc", "--allocs", "3000"])
+            turnload("alloc", name, "tcp", s.p.pid, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
+        finally:
+            s.stop()
+    rounds(peers, fn)
+def proc_tree(pid):
+    """pid and all its descendants"""
+    kids = {}
+    for d in os.listdir("/proc"):
+        if d.isdigit():
+            try:
+                kids.setdefault(int(open("/proc/%s/stat" % d).read().rsplit(")", 1)[1].split()[1]), []).append(int(d))
+            except OSError:
+                pass
+    out, todo = [], [pid]
+    while todo:
+        p = todo.pop()
+        out.append(p)
+        todo += kids.get(p, [])
+    return out
+def held(pid):
+    """descriptors and PSS (KB) of the whole tree"""
+    fds = pss = 0
+    for p in proc_tree(pid):
+        try:
+            fds += len(os.listdir("/proc/%d/fd" % p))
+            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith("Pss:"))
+        except OSError:
+            pass
+    return fds, pss
+def t_churn():
+    """200,000 full handshakes by 12 clients: no crash, descriptors flat, memory slope after warm-up"""
+    s = Server("edged", edged("edge-ec"), 1.5)
+    try:
+        pids, seen, done = proc_tree(s.p.pid), [], 0
+        t0 = time.time()
+        while done < A.handshakes:
+            r = subprocess.run(["taskset", "-c", str(A.load_cpu), "./sipload", "--target", SIP, "--mode", "hs", "--hsconc", "12", "--no-sink", "--secs", "10", "--warm", "0"], capture_output=True, text=True)
+            row = dict(w.split("=", 1) for w in r.stdout.split() if "=" in w)
+            if not row:
+                sys.exit("churn: the load did not run: " + r.stderr)
+            done += int(row["units"])
+            time.sleep(1)
+            seen.append((time.time() - t0, done) + held(s.p.pid))
+            print("  %6d s  handshakes=%d failed=%s fds=%d pss_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
+        same = proc_tree(s.p.pid) == pids
+        warm = seen[len(seen) // 3:]
+        n, mt, mp = len(warm), sum(r[0] for r in warm) / len(warm), sum(r[3] for r in warm) / len(warm)
+        var = sum((r[0] - mt) ** 2 for r in warm)
+        slope = sum((r[0] - mt) * (r[3] - mp) for r in warm) / var * 3600 / 1024 if var else 0
+        print("churn: %d handshakes, same processes: %s, fds %d..%d, memory slope %.2f MB/h over the last %d samples" % (done, "yes" if same else "NO", min(r[2] for r in warm), max(r[2] for r in warm), slope, n))
+    finally:
+        s.stop()
+def plain(argv, out):
+    r = subprocess.run(["taskset", "-c", str(A.server_cpu)] + argv, capture_output=True, text=True)
+    open("results/" + out, "w").write(r.stdout)
+    print(r.stdout)
+def t_micro():
+    plain(["./microbench"], "micro.txt")
+def t_speed():
+    a = subprocess.run(["taskset", "-c", str(A.server_cpu), "openssl", "speed", "-seconds", "2", "rsa2048", "ecdsap256", "ecdhp256", "ecdhx25519"], capture_output=True, text=True).stdout
+    b = subprocess.run(["taskset", "-c", str(A.server_cpu), "openssl", "speed", "-seconds", "2", "-evp", "aes-128-gcm", "-bytes", "1024"], capture_output=True, text=True).stdout
+    keep = "\n".join(l for l in (a + b).splitlines() if l.strip().startswith(("rsa", "sign", "256", "253", "op", "AES", "type")))
+    open("results/speed.txt", "w").write(keep + "\n")
+    print(keep)
+
+def fmt(v):
+    return "%.0f" % v if abs(v) >= 1000 else "%.1f" % v if abs(v) >= 100 else "%.2f" % v if abs(v) >= 1 else "%.3f" % v
+def report():
+    want = {
+        "sip": ["cpu_us", "per_s", "p50_us", "p99_us", "p999_us", "errors", "gen_us"],
+        "handshake": ["cpu_us", "per_s", "p50_us", "p99_us", "errors"],
+        "idle": ["pss_kb_per_conn", "rss_sum_kb_per_conn", "cpu_us_per_conn", "conn_fail"],
+        "drip": ["p50_us", "p99_us", "p999_us", "cpu_util", "drip_bytes", "errors"],
+        "storm": ["p50_us", "p99_us", "p999_us", "cpu_util", "late", "errors"],
+        "turn": ["cpu_s_per_mpkt", "per_s", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_s_per_mpkt"],
+        "alloc": ["cpu_us", "per_s", "p50_us", "p99_us", "pss_kb_per_alloc", "free_cpu_us", "failed"],
+    }
+    for t, cols in want.items():
+        fn = "results/%s.jsonl" % t
+        if not os.path.exists(fn):
+            continue
+        rows = [json.loads(l) for l in open(fn)]
+        by = {}
+        for r in rows:
+            peer, _, scen = r["tag"].partition("/")
+            by.setdefault(scen, {}).setdefault(peer, []).append(r)
+        for scen, peers in by.items():
+            print("\n### %s: %s\n\n| peer | runs | %s |\n|---|---|%s" % (t, scen, " | ".join(cols), "---|" * len(cols)))
+            for peer, rs in peers.items():
+                c = []
+                for k in cols:
+                    v = [r[k] for r in rs if k in r]
+                    c.append("-" if not v else "%s [%s-%s]" % (fmt(statistics.median(v)), fmt(min(v)), fmt(max(v))) if k in (cols[0], "per_s", "p99_us") else fmt(statistics.median(v)))
+                print("| %s | %d | %s |" % (peer, len(rs), " | ".join(c)))
+
+TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn}
+ap = argparse.ArgumentParser()
+ap.add_argument("table", choices=list(TABLES) + ["all", "report"])
+ap.add_argument("--runs", type=int, default=5)
+ap.add_argument("--secs", type=int, default=3)
+ap.add_argument("--idle", type=int, default=5000)
+ap.add_argument("--handshakes", type=int, default=200000)
+ap.add_argument("--only", default="")
+ap.add_argument("--server-cpu", type=int, default=0)
+ap.add_argument("--load-cpu", type=int, default=1)
+ap.add_argument("--sip-cmd", default="", help="command of a SIP proxy that listens on %s (TLS, certs/@CERT@.pem) and forwards to %s with TLS" % (SIP, NH))
+ap.add_argument("--turn-cmd", default="", help="command of a TURN server on %s, user bench:benchpw, realm edge.test, peers on 127/8 allowed" % TURN)
+ap.add_argument("--fresh", action="store_true", help="drop earlier results of the tables that are run")
+A = ap.parse_args()
+if A.table == "report":
+    report()
+    sys.exit(0)
+if A.runs > 50 or A.secs > 60 or A.idle > 9500:
+    sys.exit("out of bounds")
+enter_netns()
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # Kamailio may crash while it stops with many TLS connections open
+os.makedirs("run", exist_ok=True)
+os.makedirs("results", exist_ok=True)
+subprocess.run(["./gencerts.sh"], check=True)
+for t in (("sip", "handshake", "idle", "drip", "storm", "micro") if A.table == "all" else [A.table]):
+    print("== " + t, flush=True)
+    if A.fresh and os.path.exists("results/%s.jsonl" % t):
+        os.remove("results/%s.jsonl" % t)
+    TABLES[t]()
