@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/conn.h: one TLS connection over TCP: accepted or opened, its plain bytes in and out, its limits,
- * its end. Knows nothing of what the bytes mean.
+ * net/conn.h: one TLS connection over TCP: accepted or opened, its plain bytes in and out, its
+ * limits, its end. Knows nothing of what the bytes mean.
  *
  * Life: conn_accept or conn_open gives a conn; on_up when the handshake is done (never before: the
  * room sees no byte and no name of an unverified peer); on_bytes as plain bytes come; conn_send or
- * conn_reserve/conn_commit any time after on_up, sealed and sent together at the end of the loop round;
- * on_down exactly once, last, also when the handshake failed; then the conn is freed by its own room.
+ * conn_reserve/conn_commit any time after on_up, sealed and sent together at the end of the loop
+ * round; on_down exactly once, last, also when the handshake failed; then the conn is freed by its
+ * own room.
  *
  * Memory: nothing is buffered while the connection is idle. Bytes are read into one scratch buffer
- * shared by the process and shown to the room; only what on_bytes left over is kept. Output waits in
- * a buffer that goes away when sent.
+ * shared by the process and shown to the room; only what on_bytes left over is kept. Output waits
+ * in a buffer that goes away when sent.
  */
 #ifndef EDGED_NET_CONN_H
 #define EDGED_NET_CONN_H
@@ -25,20 +26,20 @@
 
 struct conn;
 struct loop;
-struct tls_ctx;	  /* net/tls.h */
+struct tls_ctx;   /* net/tls.h */
 struct tls_facts; /* net/tls.h: peer names, chain verdict, version */
 
-enum conn_end { /* why a connection ended; names for logs and counters in conn_end_name */
-	CONN_END_LOCAL,		    /* conn_close by the room */
-	CONN_END_PEER,		    /* closed by the other side */
-	CONN_END_RESET,		    /* TCP error */
-	CONN_END_TLS_FAILED,	    /* handshake or record failure; conn_end_detail says more */
+enum conn_end {         /* why a connection ended; names for logs and counters in conn_end_name */
+	CONN_END_LOCAL, /* conn_close by the room */
+	CONN_END_PEER,  /* closed by the other side */
+	CONN_END_RESET, /* TCP error */
+	CONN_END_TLS_FAILED,        /* handshake or record failure; conn_end_detail says more */
 	CONN_END_HANDSHAKE_TIMEOUT, /* limits.handshake_ms */
 	CONN_END_CONNECT_FAILED,    /* conn_open: refused, unreachable */
 	CONN_END_CONNECT_TIMEOUT,
-	CONN_END_IDLE,	    /* limits.idle_ms without a byte from the peer */
+	CONN_END_IDLE,        /* limits.idle_ms without a byte from the peer */
 	CONN_END_OUTPUT_FULL, /* limits.output reached: the peer does not read */
-	CONN_END_INPUT_FULL, /* the room left more than limits.input unconsumed */
+	CONN_END_INPUT_FULL,  /* the room left more than limits.input unconsumed */
 	CONN_END_NOMEM,
 	CONN_END_SHUTDOWN,
 	CONN_END__N
@@ -48,8 +49,8 @@ struct conn_limits {
 	uint32_t handshake_ms; /* TCP up (or accept) to TLS up */
 	uint32_t connect_ms;   /* conn_open only */
 	uint32_t idle_ms;      /* 0: none */
-	uint32_t output;       /* bytes waiting; more closes. One conn_reserve may exceed it if alone */
-	uint32_t input;	       /* unconsumed bytes kept */
+	uint32_t output; /* bytes waiting; more closes. One conn_reserve may exceed it if alone */
+	uint32_t input;  /* unconsumed bytes kept */
 };
 
 struct conn_ops {
@@ -63,14 +64,14 @@ struct conn_ops {
 	/*
 	 * The two below may be NULL; a room that relays bytes (webconf) needs them.
 	 *
-	 * on_drained: output was written and less waits now than before (conn_output_pending says how
-	 * much), so a room that held back may go on. May call conn_send.
+	 * on_drained: output was written and less waits now than before (conn_output_pending says
+	 * how much), so a room that held back may go on. May call conn_send.
 	 */
 	void (*on_drained)(struct conn *c, void *arg);
 	/*
-	 * The peer ended its direction in order (TLS close_notify, all its bytes consumed); ours goes on
-	 * until conn_shutdown_write. Left NULL: the connection closes then, CONN_END_PEER. A FIN
-	 * without close_notify is a truncation: CONN_END_RESET where on_eof is set.
+	 * The peer ended its direction in order (TLS close_notify, all its bytes consumed); ours
+	 * goes on until conn_shutdown_write. Left NULL: the connection closes then, CONN_END_PEER.
+	 * A FIN without close_notify is a truncation: CONN_END_RESET where on_eof is set.
 	 */
 	void (*on_eof)(struct conn *c, void *arg);
 };
@@ -81,28 +82,30 @@ struct conn *conn_accept(struct loop *l, int fd, const struct addr *peer, const 
 
 struct conn_target {
 	struct addr addr;
-	struct addr bind;	/* source address of the service (TOP-08); port 0 */
-	const char *device;	/* SO_BINDTODEVICE, "" for none */
-	const char *host;	/* SNI */
+	struct addr bind;   /* source address of the service (TOP-08); port 0 */
+	const char *device; /* SO_BINDTODEVICE, "" for none */
+	const char *host;   /* SNI */
 };
 /* Failure after this call comes through on_down. NULL without memory or descriptors. */
 struct conn *conn_open(struct loop *l, const struct conn_target *t, struct tls_ctx *tls,
     const struct conn_limits *lim, const struct conn_ops *ops, void *arg);
 
-/* Sends what waits (bounded by 2 s), close_notify, close. on_down comes from the loop, never inside. */
+/* Sends what waits (bounded by 2 s), close_notify, close. on_down comes from the loop, never
+ * inside. */
 void conn_close(struct conn *c, enum conn_end why);
 
 /*
- * n writable bytes at the end of the waiting output, NULL without memory or beyond limits.output (then
- * the connection is being closed with CONN_END_OUTPUT_FULL). Valid until the next call on c.
+ * n writable bytes at the end of the waiting output, NULL without memory or beyond limits.output
+ * (then the connection is being closed with CONN_END_OUTPUT_FULL). Valid until the next call on c.
  */
 char *conn_reserve(struct conn *c, size_t n);
 void conn_commit(struct conn *c, size_t n); /* n <= what was reserved */
 int conn_send(struct conn *c, struct str bytes) ED_MUST_CHECK;
 
 /*
- * Our direction ends in order: what waits is sent, then close_notify and a FIN; conn_send is refused
- * from now on (ED_STATE), on_bytes goes on. When the peer ended too: on_down with CONN_END_PEER.
+ * Our direction ends in order: what waits is sent, then close_notify and a FIN; conn_send is
+ * refused from now on (ED_STATE), on_bytes goes on. When the peer ended too: on_down with
+ * CONN_END_PEER.
  */
 void conn_shutdown_write(struct conn *c);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * net/ipc.h: typed, bounded messages between our own processes, over SOCK_SEQPACKET pairs, with
- * descriptors alongside where the supervisor hands them out. No struct crosses raw; leftover bytes are
- * an error; the reader trusts nothing.
+ * descriptors alongside where the supervisor hands them out. No struct crosses raw; leftover bytes
+ * are an error; the reader trusts nothing.
  */
 #ifndef EDGED_NET_IPC_H
 #define EDGED_NET_IPC_H
@@ -42,10 +42,15 @@ struct str ipc_get_str(struct ipc_reader *r);
 /* ED_OK when all was read without error and nothing is left. */
 int ipc_get_end(const struct ipc_reader *r) ED_MUST_CHECK;
 
-/* One message with up to IPC_FDS_MAX descriptors; big ones use a memfd beside a small frame. */
+/*
+ * One message with up to IPC_FDS_MAX descriptors (borrowed); big ones use a sealed memfd beside a
+ * small frame. ED_STATE: the socket is full (non-blocking fd), nothing was sent; ED_GONE: the other
+ * end closed; ED_LIMIT: too large; ED_SYS.
+ */
 int ipc_send(int fd, struct str msg, const int *fds, size_t n_fds) ED_MUST_CHECK;
-/* Non-blocking if the fd is. ED_OK, ED_STATE (nothing there), ED_GONE, ED_MALFORMED, ED_SYS. buf is the
- * caller's; *ret_n its filled part. Descriptors come close-on-exec; surplus ones are closed. */
+/* Non-blocking if the fd is. ED_OK, ED_STATE (nothing there), ED_GONE, ED_MALFORMED, ED_LIMIT
+ * (larger than room; the message is lost), ED_SYS. buf is the caller's; *ret_n its filled part.
+ * Descriptors come close-on-exec; surplus ones are closed. */
 int ipc_recv(int fd, uint8_t *buf, size_t room, size_t *ret_n, int *ret_fds, size_t fds_room,
     size_t *ret_n_fds) ED_MUST_CHECK;
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/keycall.h: asks keyd for what needs a private key, and gives OpenSSL an ordinary key handle that
- * does so (a small OpenSSL 3 provider of ours, "edged-keycall").
+ * net/keycall.h: asks keyd for what needs a private key, and gives OpenSSL an ordinary key handle
+ * that does so (a small OpenSSL 3 provider of ours, "edged-keycall").
  *
  * One channel (SOCK_SEQPACKET pair) to keyd per process, used for nothing else. During a server
- * handshake the signature suspends that one handshake (OpenSSL async job); the loop goes on; the answer
- * is matched by number and wakes the connection. Each call has a deadline (KEYCALL_DEADLINE_MS), after
- * which that handshake fails. Protocol: docs/decisions/0003-keys.md.
+ * handshake the signature suspends that one handshake (OpenSSL async job); the loop goes on; the
+ * answer is matched by number and wakes the connection. Each call has a deadline
+ * (KEYCALL_DEADLINE_MS), after which that handshake fails. Protocol: docs/decisions/0003-keys.md.
  */
 #ifndef EDGED_NET_KEYCALL_H
 #define EDGED_NET_KEYCALL_H
@@ -36,10 +36,11 @@ struct keycall_day_key {
 	uint8_t seal[32];
 };
 /* Blocking, at start and once a day; days [first, first + n). */
-int keycall_day_keys(struct keycall *k, uint32_t first_day, uint8_t n,
-    struct keycall_day_key *ret) ED_MUST_CHECK;
+int keycall_day_keys(
+    struct keycall *k, uint32_t first_day, uint8_t n, struct keycall_day_key *ret) ED_MUST_CHECK;
 
-/* TLS session ticket keys shared by the pool, rotated (48 bytes each: name, aes, hmac). Blocking. */
+/* TLS session ticket keys shared by the pool, rotated (48 bytes each: name, aes, hmac). Blocking.
+ */
 int keycall_ticket_keys(struct keycall *k, uint32_t period, uint8_t ret[3][48]) ED_MUST_CHECK;
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/listener.h: accepts on a socket that the supervisor bound (address and device), in bounded bursts.
+ * net/listener.h: accepts on a socket that the supervisor bound (address and device), in bounded
+ * bursts.
  *
  * listener_bind is for the supervisor and for tests; services get the descriptor.
  */
@@ -16,8 +17,8 @@ struct loop;
 struct listener;
 
 /* A listening TCP socket: SO_REUSEADDR, SO_REUSEPORT, TCP_NODELAY, bound to device unless "". */
-int listener_bind(const struct addr *at, const char *device, int backlog, int *ret_fd)
-    ED_MUST_CHECK;
+int listener_bind(
+    const struct addr *at, const char *device, int backlog, int *ret_fd) ED_MUST_CHECK;
 
 /* fd is taken over. on_accept gets a non-blocking close-on-exec fd and owns it. Out of descriptors:
  * pauses 100 ms, reports through on_trouble, never spins. */

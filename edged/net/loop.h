@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/loop.h: the one event loop of a process (libevent), its clock, its timers and its end-of-round
- * hook.
+ * net/loop.h: the one event loop of a process (libevent), its clock, its timers and its
+ * end-of-round hook.
  *
  * A round: wait, run every ready callback, run the timers that are due, then the tasks put off with
- * loop_defer (flush the connections that got output in this round: one TLS record and one send each).
- * The clock is read once a round. No threads.
+ * loop_defer (flush the connections that got output in this round: one TLS record and one send
+ * each). The clock is read once a round. No threads.
  */
 #ifndef EDGED_NET_LOOP_H
 #define EDGED_NET_LOOP_H
@@ -37,9 +37,9 @@ void loop_defer(struct loop *l, struct loop_task *t); /* no harm when already pu
 void loop_defer_cancel(struct loop_task *t);
 
 /*
- * Timers on a hierarchical wheel of 10 ms: set and cancel are O(1), a hundred thousand idle ones cost
- * nothing. The struct lives inside the object it times. A callback may set its own timer again or
- * free its object. Deadlines may come up to one tick late, never early.
+ * Timers on a hierarchical wheel of 10 ms: set and cancel are O(1), a hundred thousand idle ones
+ * cost nothing. The struct lives inside the object it times. A callback may set its own timer again
+ * or free its object. Deadlines may come up to one tick late, never early.
  */
 struct timer {
 	struct list link;

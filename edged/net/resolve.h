@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/resolve.h: names to addresses through c-ares: asynchronous, cached by TTL (floor 30 s, ceiling
- * 1 h, negative 60 s, at most 3000 records), /etc/hosts honoured (DNS-03), IP literals answered at once.
+ * net/resolve.h: names to addresses through c-ares: asynchronous, cached by TTL (floor 30 s,
+ * ceiling 1 h, negative 60 s, at most 3000 records), /etc/hosts honoured (DNS-03), IP literals
+ * answered at once.
  */
 #ifndef EDGED_NET_RESOLVE_H
 #define EDGED_NET_RESOLVE_H
@@ -16,7 +17,7 @@ struct loop;
 struct resolve;
 
 #define RESOLVE_ADDRS_MAX 16
-#define RESOLVE_SRV_MAX	  16
+#define RESOLVE_SRV_MAX   16
 
 struct resolve_answer {
 	int err; /* ED_OK, ED_GONE (no such name / no data), ED_SYS (server failure, timeout) */
@@ -25,7 +26,7 @@ struct resolve_answer {
 	struct {
 		uint16_t priority, weight, port;
 		char target[256]; /* lower case, no trailing dot */
-	} srv[RESOLVE_SRV_MAX]; /* in DNS-14 order: priority, then highest weight, then first */
+	} srv[RESOLVE_SRV_MAX];   /* in DNS-14 order: priority, then highest weight, then first */
 	uint8_t n_srv;
 	uint32_t ttl_s;
 };
