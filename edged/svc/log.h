@@ -64,5 +64,16 @@ struct log_conf {
 /* Opens the target's socket; called before the sandbox. Until then lines go to stderr. */
 int log_open(const struct log_conf *conf);
 void log_set_level(enum log_level level);
+/* "error" ... "debug"; false when it is none of them. */
+bool log_level_from_name(const char *name, enum log_level *ret);
+const char *log_level_name(enum log_level level);
+/* A fresh socket of the same target, opened by the supervisor (fd taken over). */
+void log_set_socket(int fd);
+/* Connected socket of a target ("syslog", "journal"), or -1. */
+int log_connect(const char *target);
+/* True once after the target refused a line: the socket has to be opened again. */
+bool log_was_lost(void);
+/* Writes the summaries of folded events whose minute is over; called every few seconds. */
+void log_tick(void);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum role {
 	ROLE_SUPERVISOR,
@@ -29,5 +30,35 @@ role_name(enum role r)
 
 	return names[r];
 }
+
+/* Groups of system calls (svc/sandbox.c lists them); what is in no group of a role kills it. */
+enum seccomp_group {
+	SECCOMP_BASE = 1,    /* memory, clock, the loop, open descriptors */
+	SECCOMP_SOCKETS = 2, /* options, names and shutdown of sockets it has */
+	SECCOMP_ACCEPT = 4,
+	SECCOMP_CONNECT = 8,      /* socket (IPv4, IPv6 only), bind, connect */
+	SECCOMP_RESOLVE = 16,     /* read /etc/hosts of its root */
+	SECCOMP_RELAY = 32,       /* recvmmsg, sendmmsg, io_uring */
+	SECCOMP_LOCK_MEMORY = 64, /* mlock */
+};
+
+/* One row of the privilege plan. */
+struct role_row {
+	enum role role;
+	const char *program;
+	bool many;          /* several workers */
+	uint32_t listeners; /* bits 1 << enum svc_listener_kind */
+	uint32_t seccomp;   /* enum seccomp_group */
+	bool resolves;      /* its root holds etc/hosts and etc/resolv.conf */
+	int nice;
+	uint32_t files;       /* RLIMIT_NOFILE */
+	uint32_t keyd_ops;    /* KEYD_OP_BIT (svc/keyplan.h) */
+	const char *bindings; /* certificates whose keys it may use */
+	/* The same in words, for docs/SECURITY.md. */
+	const char *reads, *may, *holds, *talks_to, *never;
+};
+extern const struct role_row role_rows[ROLE__N];
+
+void roles_print_markdown(FILE *out);
 
 #endif

@@ -41,6 +41,8 @@ enum svc_listener_kind {
 	SVC_LISTEN_AV_TLS,
 	SVC_LISTEN_AV_UDP_INTERNAL,
 	SVC_LISTEN_AV_TCP_INTERNAL,
+	SVC_LISTEN_XMPP_EXTERNAL,
+	SVC_LISTEN_XMPP_INTERNAL,
 	SVC_LISTEN__N
 };
 struct svc_listener {
@@ -89,6 +91,8 @@ uint64_t svc_counter_base(const struct svc *s); /* never used before for this sl
 const struct hash_key *svc_hash_key(struct svc *s);
 const struct svc_listener *svc_listeners(struct svc *s, size_t *ret_n);
 void svc_reply(struct svc_ctl_reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* True when n more bytes fit: a room that lists many things stops in time and says so. */
+bool svc_reply_has_room(const struct svc_ctl_reply *r, size_t n);
 void svc_drained(struct svc *s);
 /* getrandom; a process that cannot have random bytes does not go on. */
 void svc_random(void *p, size_t n);
