@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ARENA_ALIGN	16u
+#define ARENA_ALIGN     16u
 #define ARENA_BLOCK_LEN 4096u
 
 struct arena_block {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * sipparse/edit.h: a message leaves as the bytes that came plus a short list of splices. What is not
- * edited leaves exactly as it came; signatures over header fields depend on that (access-edge-sip 7).
+ * sipparse/edit.h: a message leaves as the bytes that came plus a short list of splices. What is
+ * not edited leaves exactly as it came; signatures over header fields depend on that
+ * (access-edge-sip 7).
  *
  * Pure. Life: sip_edits_init for a parsed message, any calls of sip_edit_*, sip_edits_size, then
  * sip_edits_write once into memory of at least that size (usually a connection's output buffer), or
  * sip_edits_iov. Inserted text is borrowed until then; put what you build into the arena.
  *
- * Offsets are those of the message as received; edits do not shift each other. Two edits of the same
- * place keep the order in which they were asked for. Overlapping replacements or deletions are our
- * own mistake (assert); a deletion of a whole line swallows edits inside it.
+ * Offsets are those of the message as received; edits do not shift each other. Two edits of the
+ * same place keep the order in which they were asked for. Overlapping replacements or deletions are
+ * our own mistake (assert); a deletion of a whole line swallows edits inside it.
  */
 #ifndef SIPPARSE_EDIT_H
 #define SIPPARSE_EDIT_H
@@ -25,9 +26,11 @@
 
 struct sip_splice {
 	uint32_t at;
-	uint32_t cut;	 /* bytes of the message dropped from `at` on */
+	uint32_t cut;    /* bytes of the message dropped from `at` on */
 	struct str text; /* put in their place */
-	uint32_t seq;	 /* order of asking */
+	uint32_t seq;    /* order of asking */
+	bool whole_line; /* a deleted line, which swallows edits inside it */
+	bool value;      /* a deleted value, which may be joined with its neighbour */
 };
 
 struct sip_edits {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * sipparse/msg.h: one framed SIP message as views: start line, an index of its header lines, and the
- * values that every proxy decides on, read strictly.
+ * sipparse/msg.h: one framed SIP message as views: start line, an index of its header lines, and
+ * the values that every proxy decides on, read strictly.
  *
- * Pure: bytes in, views out; all memory from the caller's arena; nothing is copied from the message.
- * One pass over the header block. Values beyond those below are read on demand: via.h, uri.h.
+ * Pure: bytes in, views out; all memory from the caller's arena; nothing is copied from the
+ * message. One pass over the header block. Values beyond those below are read on demand: via.h,
+ * uri.h.
  *
  * What two parsers could read differently is refused: blanks around the method or before a colon,
- * control characters, two Content-Lengths / CSeqs / Call-IDs / From / To / Max-Forwards, numbers with
- * sign or more digits than their type, a folded line among those we route by (SIP_HDR_ROUTING).
+ * control characters, two Content-Lengths / CSeqs / Call-IDs / From / To / Max-Forwards, numbers
+ * with sign or more digits than their type, a folded line among those we route by
+ * (SIP_HDR_ROUTING).
  *
  * Spec: RFC 3261 7, 20, 25; access-edge-sip 2 and 13 (docs/spec/rfc3261.md).
  */
@@ -23,6 +25,8 @@
 #include "sipparse/frame.h"
 #include "sipparse/limits.h"
 #include "sipparse/str.h"
+#include "sipparse/uri.h"
+#include "sipparse/via.h"
 
 enum sip_method {
 	SIP_METHOD_OTHER, /* any token we have no number for; msg.method_name has it */
@@ -103,13 +107,21 @@ enum sip_hdr {
 	SIP_HDR__N
 };
 
+/* SIP_HDR_ROUTING: those we route or frame by. Never folded, read strictly in sip_msg_parse. */
+static inline bool
+sip_hdr_is_routing(enum sip_hdr id)
+{
+	return id >= SIP_HDR_VIA && id <= SIP_HDR_PROXY_REQUIRE;
+}
+
 #define SIP_NO_LINE UINT16_MAX
 
 struct sip_line {
-	uint32_t at;	   /* offset of the name in msg.bytes */
-	uint32_t len;	   /* whole line with all folds and the last CRLF */
+	uint32_t at;       /* offset of the name in msg.bytes */
+	uint32_t len;      /* whole line with all folds and the last CRLF */
 	uint32_t value_at; /* offset of the value, blanks skipped */
-	uint32_t value_len; /* without trailing blanks and CRLF; folds inside are left as they are */
+	uint32_t
+	    value_len; /* without trailing blanks and CRLF; folds inside are left as they are */
 	uint16_t name_len;
 	uint16_t next; /* next line of the same id, SIP_NO_LINE at the end; unused for OTHER */
 	uint8_t id;    /* enum sip_hdr */
@@ -118,11 +130,12 @@ struct sip_line {
 
 /* A From or To: what stands between < and > (or the bare addr-spec), and its tag. */
 struct sip_party {
-	struct str value;   /* whole header value */
-	struct str uri;	    /* without < > */
-	struct str display; /* as written, quotes included; empty when none */
-	struct str tag;	    /* empty when absent */
-	struct str params;  /* after the URI, from the first ';' on */
+	struct str value;    /* whole header value */
+	struct str uri;      /* without < > */
+	struct str display;  /* as written, quotes included; empty when none */
+	struct str tag;      /* empty when absent */
+	struct str params;   /* after the URI, from the first ';' on */
+	struct sip_uri addr; /* uri, read */
 };
 
 struct sip_msg {
@@ -131,11 +144,12 @@ struct sip_msg {
 	struct str body;
 
 	bool is_request;
-	enum sip_method method;	 /* requests: of the start line; responses: of CSeq */
-	struct str method_name;	 /* same */
-	struct str uri;		 /* requests: Request-URI */
-	uint16_t status;	 /* responses: 100..699 */
-	struct str reason;	 /* responses */
+	enum sip_method method;  /* requests: of the start line; responses: of CSeq */
+	struct str method_name;  /* same */
+	struct str uri;          /* requests: Request-URI */
+	struct sip_uri ruri;     /* requests: the same, read; without headers or escaped names */
+	uint16_t status;         /* responses: 100..699 */
+	struct str reason;       /* responses */
 	uint32_t start_line_len; /* with CRLF: where the first header line begins */
 
 	struct sip_line *lines; /* in order of appearance */
@@ -144,26 +158,29 @@ struct sip_msg {
 	uint16_t last[SIP_HDR__N];
 	uint16_t count[SIP_HDR__N]; /* lines, not values */
 
+	struct sip_via via; /* the top one, read */
 	struct str call_id;
 	uint32_t cseq;
 	struct str cseq_method;
 	struct sip_party from, to;
-	int32_t max_forwards;	 /* -1 when absent */
+	int32_t max_forwards;    /* -1 when absent */
 	uint32_t content_length; /* equals body.n */
 };
 
 /*
- * Index and check one message. bytes is exactly one frame of sip_frame_next (header block and body).
+ * Index and check one message. bytes is exactly one frame of sip_frame_next (header block and
+ * body).
  *
  * Returns ED_OK with *ret_msg in the arena (views into bytes); ED_MALFORMED, ED_LIMIT or ED_NOMEM
- * with *fault filled. A request with a wrong SIP version is ED_UNSUPPORTED (505). A malformed request
- * still yields what could be read in *ret_msg (may be NULL) so that a 400 can carry its Via, From, To,
- * Call-ID and CSeq when fault->code says so: see sip_msg_is_answerable.
+ * with *fault filled. A request with a wrong SIP version is ED_UNSUPPORTED (505). A malformed
+ * request still yields what could be read in *ret_msg (may be NULL) so that a 400 can carry its
+ * Via, From, To, Call-ID and CSeq when fault->code says so: see sip_msg_is_answerable.
  */
 int sip_msg_parse(struct arena *a, struct str bytes, const struct sip_limits *lim,
     struct sip_msg **ret_msg, struct ed_fault *fault) ED_MUST_CHECK;
 
-/* True if m (perhaps from a failed parse) has the lines an error response must copy. NULL is false. */
+/* True if m (perhaps from a failed parse) has the lines an error response must copy. NULL is false.
+ */
 bool sip_msg_is_answerable(const struct sip_msg *m);
 
 struct str sip_line_name(const struct sip_msg *m, const struct sip_line *l);
@@ -172,10 +189,12 @@ struct str sip_line_value(const struct sip_msg *m, const struct sip_line *l);
 /* Value of the first line of that id; p is NULL when absent. Not for SIP_HDR_OTHER. */
 struct str sip_msg_value(const struct sip_msg *m, enum sip_hdr id);
 
-/* First line whose name is `name` (no case, full form) for headers without a number; NULL if none. */
+/* First line whose name is `name` (no case, full form) for headers without a number; NULL if none.
+ */
 const struct sip_line *sip_msg_find(const struct sip_msg *m, struct str name);
 
-/* True when a comma list header of that id (Require, Supported, ...) holds token, over all lines. */
+/* True when a comma list header of that id (Require, Supported, ...) holds token, over all lines.
+ */
 bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr id, struct str token);
 
 /*
@@ -185,16 +204,16 @@ bool sip_msg_has_token(const struct sip_msg *m, enum sip_hdr id, struct str toke
 struct sip_values {
 	const struct sip_msg *m;
 	enum sip_hdr id;
-	uint16_t line;	 /* line of the value last given */
-	uint32_t at;	 /* next offset inside that line's value */
-	uint32_t index;	 /* how many given so far */
+	uint16_t line;  /* line of the value last given */
+	uint32_t at;    /* next offset inside that line's value */
+	uint32_t index; /* how many given so far */
 	uint16_t next_line;
 };
 struct sip_value {
 	struct str text;  /* trimmed */
-	uint32_t at;	  /* offset of text in m->bytes */
-	uint16_t line;	  /* index of its line */
-	bool only;	  /* it is the only value on its line */
+	uint32_t at;      /* offset of text in m->bytes */
+	uint16_t line;    /* index of its line */
+	bool only;        /* it is the only value on its line */
 	bool first, last; /* on its line */
 };
 void sip_values_init(struct sip_values *it, const struct sip_msg *m, enum sip_hdr id);
@@ -203,7 +222,7 @@ int sip_values_next(struct sip_values *it, struct sip_value *ret_value) ED_MUST_
 
 enum sip_method sip_method_of(struct str token); /* case-sensitive, RFC 3261 7.1 */
 const char *sip_method_name(enum sip_method m);
-enum sip_hdr sip_hdr_of(struct str name); /* any case, compact or full */
+enum sip_hdr sip_hdr_of(struct str name);  /* any case, compact or full */
 const char *sip_hdr_name(enum sip_hdr id); /* full name as RFC or [MS-...] spells it */
 
 #endif

@@ -29,35 +29,37 @@ struct sip_uri {
 	struct str host;     /* IPv6 without its brackets */
 	bool host_is_v6;     /* stood in brackets */
 	bool host_is_v4;     /* dotted quad */
-	uint16_t port;	     /* 0 when absent */
+	uint16_t port;       /* 0 when absent */
 	struct str params;   /* from the first ';' on, up to '?'; empty if none */
 	struct str headers;  /* after '?'; empty if none */
 	uint32_t host_at;    /* offset of the host (with its bracket) in text */
 	uint32_t hostport_n; /* length of host[:port] there */
+	bool escaped_name;   /* a parameter name holds '%': %6Cr is lr to some readers */
 };
 
-/* Whole text must be a URI. ED_OK, ED_MALFORMED. Unknown schemes are ED_OK with SIP_SCHEME_OTHER. */
+/* Whole text must be a URI. ED_OK, ED_MALFORMED. Unknown schemes are ED_OK with SIP_SCHEME_OTHER.
+ */
 int sip_uri_parse(struct str text, struct sip_uri *ret_uri, struct ed_fault *fault) ED_MUST_CHECK;
 
 struct sip_nameaddr {
-	struct str display; /* as written with quotes; empty if none */
+	struct str display;  /* as written with quotes; empty if none */
 	struct str uri_text; /* inside < >, or the bare addr-spec */
 	bool bracketed;
-	struct str params;   /* header parameters, from the first ';' after the URI on */
-	uint32_t uri_at;     /* offset of uri_text in the value given */
+	struct str params; /* header parameters, from the first ';' after the URI on */
+	uint32_t uri_at;   /* offset of uri_text in the value given */
 	uint32_t params_at;
 };
 
 /* One value of From, To, Contact, Route, Record-Route, Refer-To, ... "*" is ED_UNSUPPORTED. */
-int sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *fault)
-    ED_MUST_CHECK;
+int sip_nameaddr_parse(
+    struct str value, struct sip_nameaddr *ret, struct ed_fault *fault) ED_MUST_CHECK;
 
 /* Walks ";name=value;name" text. value.p is NULL for a parameter without '='. */
 struct sip_param {
 	struct str name;
 	struct str value; /* quotes kept */
-	uint32_t at;	  /* offset of the ';' in the params text */
-	uint32_t len;	  /* from the ';' to the end of the value */
+	uint32_t at;      /* offset of the ';' in the params text */
+	uint32_t len;     /* from the ';' to the end of the value */
 };
 /* *pos starts at 0. 1 with *ret, 0 at the end, ED_MALFORMED. */
 int sip_param_next(struct str params, uint32_t *pos, struct sip_param *ret) ED_MUST_CHECK;
