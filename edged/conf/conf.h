@@ -60,6 +60,22 @@ struct conf_turn_user {
 
 struct conf_place; /* where in the file a key stands */
 
+struct conf_webconf_server { /* a conferencing server that we dial */
+	const char *id;
+	const char *address; /* "10.0.0.20:8057" */
+	const char *fqdn;    /* on its certificate */
+	const char *name;    /* host name by which clients ask for it; may be empty */
+};
+
+struct conf_connector_server { /* a conferencing server that the connector dials */
+	const char *id;
+	const char *host; /* name or address */
+	uint16_t port;
+	const char *fqdn; /* on its certificate; empty: host */
+	const char *name; /* announced: host name by which clients ask for it; may be empty */
+	uint32_t weight;
+};
+
 struct conf {
 	struct arena arena;
 	struct {
@@ -145,6 +161,36 @@ struct conf {
 		uint32_t workers;
 		uint32_t token_lifetime_s;
 	} av;
+	struct {
+		struct {
+			const char *mode; /* link | dial */
+			struct conf_webconf_server *servers;
+			uint32_t n_servers;
+			const char *proxy_protocol; /* none | before_tls | inside_tls */
+		} inside;
+		const char *admission; /* none | sni-ticket | preface */
+		const char *ticket_suffix;
+		const char *default_server;
+		const char *framing; /* opaque | lenprefix ... */
+		struct {
+			uint32_t clients, clients_warn, clients_per_address, failures_per_minute,
+			    refuse_s, connections_per_s, connections_burst, clients_per_link, links,
+			    tickets, first_flight, stream_buffer_kb, buffer_high_mb, buffer_low_mb,
+			    rate_kbit, rate_down_kbit, tls_handshake_ms, admit_ms, open_ms,
+			    first_octet_ms, idle_s, half_open_s, slow_s, lifetime_s, drain_s,
+			    ping_s, ticket_life_s;
+		} limits;
+	} webconf;
+	struct {                        /* read by edged-connector only, on a machine inside */
+		struct conf_list edges; /* "host[:port]" */
+		struct conf_cert certificate;
+		const char *edge_trust, *server_trust; /* paths */
+		struct conf_connector_server *servers;
+		uint32_t n_servers;
+		const char *control; /* socket */
+		uint32_t links;      /* per edge */
+		uint32_t tickets, retry_ms, connect_ms, ping_s, drain_s;
+	} connector;
 	struct {
 		const char *target, *facility, *level;
 	} log;
