@@ -176,6 +176,8 @@ edits_walk(const struct sip_edits *e, char *out)
 
 		if (s->at < at && s->at < whole_end && (s->at > cut_at || s->cut))
 			continue;
+		if (s->cut == 0 && s->text.n == 0) /* nothing left to do here */
+			continue;
 		assert(s->at >= at || (s->at == cut_at && s->cut == 0));
 		if (s->at > at) {
 			if (out)
