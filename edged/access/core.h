@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * access/core.h: the Access Edge of one worker: connections and SIP bytes in, acts out. No socket,
+ * no clock and no randomness of its own: all that comes through struct access_ops, so a scenario
+ * test runs this very code over a made-up network (test/scenario), and access/room.c binds it to
+ * net/.
+ *
+ * Life: access_new with a view of the configuration; then inputs in any order: a connection comes
+ * up (access_flow_new, access_flow_up), brings bytes (access_flow_bytes), goes down
+ * (access_flow_down); a name resolves; a sibling speaks; time passes (access_tick). Reload:
+ * access_set_view. Last: access_free, when all flows are down.
+ *
+ * One thread. No input may be given from inside an op, except where the op's comment says so.
+ *
+ * Spec: docs/spec/access-edge-engine.md.
+ */
+#ifndef EDGED_ACCESS_CORE_H
+#define EDGED_ACCESS_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/flow.h"
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/str.h"
+
+struct access;
+struct token_ring; /* access/token.h */
+struct view;       /* access/view.h */
+struct tls_facts;  /* net/tls.h */
+
+enum access_end {        /* why the core closes a connection; the room maps it to enum conn_end */
+	ACCESS_END_DONE, /* nothing wrong: drain, member left the pool */
+	ACCESS_END_REFUSED, /* policy: not a trusted name, too many strikes */
+	ACCESS_END_BROKEN,  /* framing is lost */
+	ACCESS_END_DEADLINE,
+	ACCESS_END_SILENT, /* a next hop link that no longer answers */
+};
+
+struct access_ops {
+	/*
+	 * n writable bytes at the end of f's output, valid until the commit that follows. NULL when
+	 * its output is full (then the network is closing f) or f is closing.
+	 */
+	char *(*reserve)(void *net, struct flow *f, size_t n);
+	void (*commit)(void *net, struct flow *f, size_t n);
+	/* Send what waits, then close; access_flow_down comes later, never inside. */
+	void (*close)(void *net, struct flow *f, enum access_end why);
+	void (*pause)(void *net, struct flow *f, bool pause); /* stop or go on reading */
+	size_t (*pending)(void *net, const struct flow *f);   /* output not sent yet */
+	void (*set_idle)(void *net, struct flow *f, uint32_t idle_ms);
+	/* Connect to a member of the next hop; access_flow_up or access_flow_down follow, later. */
+	int (*open)(void *net, struct flow *f, const struct addr *addr, const char *host);
+	/* access_resolved answers, perhaps before this returns. */
+	int (*resolve)(void *net, const char *host, uint32_t source);
+	/* One message to the worker of that slot; ED_LIMIT when it does not take it now, ED_GONE.
+	 */
+	int (*to_sibling)(void *net, unsigned slot, struct str bytes);
+	void (*random)(void *net, void *p, size_t n);
+	uint64_t (*now_ms)(void *net);  /* monotonic */
+	uint64_t (*clock_s)(void *net); /* seconds since 1970, for the day of the keys */
+};
+
+struct access_params {
+	const struct access_ops *ops;
+	void *net;
+	unsigned slot;
+	uint64_t counter_base;
+	struct hash_key hash_key;
+	struct view *view;       /* borrowed until access_set_view or access_free returned */
+	struct token_ring *ring; /* borrowed; the room keeps its keys fresh */
+};
+
+struct access *access_new(const struct access_params *p, const char **ret_why);
+struct access *access_free(struct access *ax);
+
+/* A connection whose handshake is under way; conn is handed back through the ops. NULL: no memory.
+ */
+struct flow *access_flow_new(struct access *ax, enum flow_kind kind, void *conn,
+    const struct addr *peer, const struct addr *local, bool federation_port);
+/* Its handshake is done. ED_DENIED: the peer's name is not trusted; the caller closes. */
+int access_flow_up(struct flow *f, const struct tls_facts *facts) ED_MUST_CHECK;
+/* Bytes used up, or a negative enum ed_err: the caller closes after pending output. */
+ptrdiff_t access_flow_bytes(struct flow *f, struct str bytes);
+/* The connection is gone; f is freed. why: one word for the log. */
+void access_flow_down(struct flow *f, const char *why, const char *detail);
+
+void access_resolved(
+    struct access *ax, uint32_t source, const struct addr *addrs, uint8_t n, uint32_t ttl_s);
+void access_sibling_message(struct access *ax, unsigned slot, struct str bytes);
+void access_sibling_lost(struct access *ax, unsigned slot);
+
+/* Call at least every ACCESS_TICK_MS. */
+#define ACCESS_TICK_MS 100u
+void access_tick(struct access *ax);
+
+/* A new view is in force; the one before is not used any more. ED_LIMIT, ED_MALFORMED: the next hop
+ * of its configuration is unusable, and the old view stays (access_check_view says so beforehand).
+ */
+int access_set_view(struct access *ax, struct view *view) ED_MUST_CHECK;
+const struct view *access_view(const struct access *ax);
+
+/* POOL-11: new REGISTERs get 503 with Retry-After; the room accepts no new connections. */
+void access_drain(struct access *ax);
+bool access_is_draining(const struct access *ax);
+
+/* For control and tests. */
+struct access_state {
+	uint32_t flows, transactions, held, signed_in;
+};
+void access_get_state(const struct access *ax, struct access_state *ret);
+void access_each_flow(struct access *ax, void (*each)(const struct flow *f, void *arg), void *arg);
+struct nexthop;
+const struct nexthop *access_nexthop(const struct access *ax);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * access/counters.h: what the Access Edge counts, one row each (edge-reference 14). Every refusal
+ * has exactly one; labels are part of the name and bounded by this table.
+ */
+#ifndef EDGED_ACCESS_COUNTERS_H
+#define EDGED_ACCESS_COUNTERS_H
+
+#include <stdint.h>
+
+#include "svc/stats.h"
+
+enum access_counter {
+	CNT_CONNS_CLIENT, /* gauges, in the order of enum flow_kind */
+	CNT_CONNS_PARTNER,
+	CNT_CONNS_INSIDE,
+	CNT_CONNS_LINK,
+	CNT_CONNS_SIBLING,
+	CNT_REFUSED_TOTAL,
+	CNT_REFUSED_PER_ADDRESS,
+	CNT_REFUSED_HALF_OPEN,
+	CNT_REFUSED_RATE,
+	CNT_REFUSED_DRAIN,
+	CNT_REFUSED_NAME,
+	CNT_TLS_FAILED_EXTERNAL,
+	CNT_TLS_FAILED_INTERNAL,
+	CNT_TLS_TIMEOUT,
+	CNT_REQ_IN_EXTERNAL,
+	CNT_REQ_IN_INTERNAL,
+	CNT_RES_IN_EXTERNAL,
+	CNT_RES_IN_INTERNAL,
+	CNT_REQ_OUT_EXTERNAL,
+	CNT_REQ_OUT_INTERNAL,
+	CNT_RES_OUT_EXTERNAL,
+	CNT_RES_OUT_INTERNAL,
+	CNT_KEEPALIVES,
+	CNT_DROP_MALFORMED, /* requests dropped, by reason */
+	CNT_DROP_POLICY,
+	CNT_DROP_FOREIGN_ROUTE,
+	CNT_DROP_FLOW_GONE,
+	CNT_DROP_NO_NEXT_HOP,
+	CNT_DROP_MAX_FORWARDS,
+	CNT_DROP_BENOTIFY,
+	CNT_DROP_ACK,
+	CNT_DROP_OUTPUT_FULL,
+	CNT_DROP_UNKNOWN_DOMAIN, /* of edged_sip_dropped_total */
+	CNT_DROP_RES_NO_TXN,
+	CNT_DROP_RES_WRONG_FLOW,
+	CNT_DROP_RES_VIAS,
+	CNT_DROP_RES_CLIENT_GONE,
+	CNT_DROP_RES_MALFORMED,
+	CNT_DROP_RES_LATE,
+	CNT_ANSWERED_400,
+	CNT_ANSWERED_403,
+	CNT_ANSWERED_405,
+	CNT_ANSWERED_430,
+	CNT_ANSWERED_481,
+	CNT_ANSWERED_482,
+	CNT_ANSWERED_483,
+	CNT_ANSWERED_500,
+	CNT_ANSWERED_503,
+	CNT_ANSWERED_504,
+	CNT_ANSWERED_513,
+	CNT_ANSWERED_OTHER,
+	CNT_RETRANSMITS,
+	CNT_TIMER_B,
+	CNT_TIMER_C,
+	CNT_TXN_FULL,
+	CNT_HELD,
+	CNT_HOLD_FULL,
+	CNT_RATE_REQUESTS,
+	CNT_RATE_REGISTERS,
+	CNT_TARPITS,
+	CNT_AUTH_FAILURES,
+	CNT_DEADLINE_HEADER,
+	CNT_DEADLINE_BODY,
+	CNT_DEADLINE_FIRST,
+	CNT_DEADLINE_SIGN_IN,
+	CNT_DEADLINE_IDLE,
+	CNT_OUTPUT_FULL,
+	CNT_HTTP_CLIENTS,
+	CNT_LOOPS,
+	CNT_REDIRECTS,
+	CNT_PROBES,
+	CNT_LINK_DEATHS,
+	CNT_INFLIGHT_LOST,
+	CNT_SIBLING_OUT,
+	CNT_SIBLING_IN,
+	CNT_SIBLING_FAILED,
+	CNT_TRANSACTIONS, /* gauge */
+	CNT_SIGNED_IN,    /* gauge */
+	CNT__N
+};
+
+extern struct stats_row access_counters[CNT__N];
+
+static inline void
+count(enum access_counter c)
+{
+	access_counters[c].value++;
+}
+
+static inline void
+count_down(enum access_counter c)
+{
+	access_counters[c].value--;
+}
+
+/* The row for a response that we made ourselves. */
+enum access_counter counter_of_status(unsigned status);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * access/engine.h: what the files of the core share and nobody else includes: the worker's state,
+ * and the few functions by which one file hands a message to the next.
+ *
+ *   core.c     life, time, the inputs that are not bytes
+ *   ingress.c  bytes -> frames -> parsed messages; deadlines, rates
+ *   request.c  one request: verdict, transaction, route, out
+ *   response.c one response: transaction, out; what ends a transaction otherwise
+ *   route.c    which connection a request leaves on: next hop, client, sibling
+ *   egress.c   bytes onto connections; answers of our own
+ */
+#ifndef EDGED_ACCESS_ENGINE_H
+#define EDGED_ACCESS_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/core.h"
+#include "access/counters.h"
+#include "access/facts.h"
+#include "access/flow.h"
+#include "access/hide.h"
+#include "access/limits.h"
+#include "access/nexthop.h"
+#include "access/policy.h"
+#include "access/reply.h"
+#include "access/sibling.h"
+#include "access/timeq.h"
+#include "access/txn.h"
+#include "access/view.h"
+#include "sipparse/arena.h"
+#include "sipparse/edit.h"
+#include "sipparse/msg.h"
+
+#define ENGINE_BLOCK_LEN      (96u * 1024u) /* lent to the arena: an ordinary message needs no more */
+#define ENGINE_ARENA_CAP      (16u * 1024u * 1024u)
+#define ENGINE_HOLD_MS        1500u /* a request waits so long for the first next hop link */
+#define ENGINE_STRIKES        5u    /* foreign Routes in ENGINE_STRIKES_MS (access-edge-sip 6.4) */
+#define ENGINE_STRIKES_MS     60000u
+#define ENGINE_RETRY_AFTER_S  5u
+#define ENGINE_TXNS_STRANGER  32u   /* open transactions of a client that has not signed in */
+#define ENGINE_TXNS_CLIENT    1024u /* of one that has */
+#define ENGINE_LINK_QUEUE     (192u * 1024u) /* output of a link beyond which requests get 503 */
+#define ENGINE_IDLE_SERVER_MS 1200000u       /* 8.1: connections of servers */
+
+struct access {
+	const struct access_ops *ops;
+	void *net;
+	struct view *view;
+	struct token_ring *ring;
+	unsigned slot;
+	uint64_t now_ms;
+	int64_t now_s;
+	struct flow_table flows;
+	struct txn_table txns;
+	struct nexthop nexthop;
+	struct limits limits;
+	struct arena arena; /* of the message in hand */
+	char *block;
+	struct timeq first_message, sign_in, header, body, nap;
+	struct list inside;   /* FLOW_INSIDE connections */
+	struct list siblings; /* FLOW_SIBLING, the longest unused first */
+	uint32_t n_siblings, n_signed_in, n_held;
+	uint8_t *sibling_out;     /* one message on its way to a sibling, IPC_MSG_MAX */
+	uint32_t sibling_seen[8]; /* bit set: that slot has been handed a request */
+	bool draining, ticking;
+	unsigned random_left;
+	uint8_t random[512];
+	struct sip_limits from_client, from_server;
+};
+
+/* ---- core.c ---- */
+void engine_work(struct access *ax, struct work *ret); /* surroundings for the pure functions */
+void engine_facts(const struct flow *f, struct facts *ret);
+uint64_t engine_random(struct access *ax);
+enum facts_peer engine_peer(const struct flow *f);
+void engine_close(struct flow *f, enum access_end why);
+/* Do not read from f for that long. */
+void engine_nap(struct flow *f, uint32_t ms);
+void engine_wake_held(struct access *ax);
+const struct conf *engine_conf(const struct access *ax);
+extern const struct nexthop_ops engine_nexthop_ops;
+
+/* ---- ingress.c ---- */
+void ingress_deadline(struct flow *f, enum access_counter why, const char *what);
+
+/* ---- request.c ---- */
+/* ED_OK: done with, whatever became of it; ED_STATE: hold it, show it again later. */
+int request_take(struct flow *f, const struct sip_msg *m);
+
+/* ---- response.c ---- */
+void response_take(struct flow *f, const struct sip_msg *m);
+void response_timers(struct access *ax);
+/* f is going away: what was sent on it and is open is answered or dropped. */
+void response_flow_lost(struct flow *f);
+/* Ends x, with the count of its connection. */
+void response_txn_free(struct access *ax, struct txn *x);
+
+/* ---- route.c ---- */
+struct route {
+	enum { ROUTE_FLOW, ROUTE_HOLD, ROUTE_SIBLING, ROUTE_REFUSE } kind;
+	struct flow *to;
+	unsigned slot;        /* ROUTE_SIBLING */
+	struct hide_route no; /* ROUTE_REFUSE: its status, reason, lines, diag */
+	enum access_counter why;
+};
+void route_choose(struct flow *f, const struct facts *facts, const struct sip_msg *m,
+    const struct hide_route *h, struct route *ret);
+
+/* ---- egress.c ---- */
+char *egress_reserve(struct flow *to, size_t n);
+void egress_commit(struct flow *to, size_t n);
+int egress_text(struct flow *to, struct str text, bool is_request);
+/* ED_LIMIT: the output of `to` is full. Counts. */
+int egress_edits(struct flow *to, struct sip_edits *e, bool is_request);
+/* Answer m, unless it is an ACK or BENOTIFY, which get none; counts and logs why. */
+void egress_answer(
+    struct flow *f, const struct facts *facts, const struct sip_msg *m, struct reply_spec *s);
+/* Hand a request that came on `from` to the worker of that slot. */
+int egress_hand_over(struct flow *from, unsigned slot, struct str bytes);
+/* Siblings forget the connection. */
+void egress_tell_gone(struct flow *f);
+/* An OPTIONS of our own on a next hop link. */
+void egress_probe(struct access *ax, struct nexthop_link *l);
+
+#endif

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/engine.h"
+#include "access/names.h"
+#include "access/pass.h"
+#include "access/via.h"
+#include "conf/conf.h"
+#include "sipparse/via.h"
+#include "svc/log.h"
+
+/* One request in hand. */
+struct request {
+	struct flow *f;
+	const struct sip_msg *m;
+	struct facts facts;
+	struct work w;
+	struct policy_verdict v;
+	struct hide_route h;
+	struct txn_key key;
+};
+
+static void
+answer(struct request *q, uint16_t status, enum diag diag, struct str lines)
+{
+	struct reply_spec s = {.status = status, .diag = diag, .lines = lines};
+
+	s.logon_data = q->f->kind == FLOW_CLIENT && q->v.traffic == TRAFFIC_REMOTE_USER;
+	egress_answer(q->f, &q->facts, q->m, &s);
+}
+
+static void
+answer_busy(struct request *q)
+{
+	answer(q, 503, DIAG_NONE, STR("Retry-After: 5\r\n"));
+}
+
+static void
+say_refused(const struct request *q, const char *event_id, const char *name, const char *why)
+{
+	char a[ADDR_STR_LEN], from[LOG_QUOTE_LEN], uri[LOG_QUOTE_LEN];
+	bool loud =
+	    event_id && (strcmp(event_id, "ACC-2003") == 0 || strcmp(event_id, "ACC-2004") == 0);
+
+	log_event(loud ? LOG_WARNING_L : LOG_NOTICE_L, AREA_SIP, event_id ? event_id : "", name,
+	    "flow=%llx peer=%s method=" STR_FMT " why=%s from=%s uri=%s domain=" STR_FMT,
+	    (unsigned long long)q->f->cid, addr_str(&q->f->peer, a), STR_ARG(q->m->method_name),
+	    why, log_quote(q->m->from.uri, from), log_quote(q->m->uri, uri), STR_ARG(q->v.domain));
+}
+
+/* ---- the verdict of the rules ---- */
+
+static enum access_counter
+counter_of_why(enum policy_why why)
+{
+	switch (why) {
+	case POLICY_WHY_DOMAIN_NOT_SERVED:
+	case POLICY_WHY_NOT_FOR_US:
+	case POLICY_WHY_NOT_ALLOWED:
+	case POLICY_WHY_BLOCKED_DOMAIN:
+	case POLICY_WHY_SPOOFED_DOMAIN:
+		return CNT_DROP_UNKNOWN_DOMAIN;
+	case POLICY_WHY_MAX_FORWARDS:
+		return CNT_DROP_MAX_FORWARDS;
+	default:
+		return CNT_DROP_POLICY;
+	}
+}
+
+/* True when the request goes on. */
+static bool
+judge(struct request *q)
+{
+	struct policy_verdict *v = &q->v;
+	struct reply_spec s = {0};
+
+	policy_judge(&q->w, &q->facts, q->m, v);
+	if (v->kind == POLICY_FORWARD)
+		return true;
+	if (v->kind == POLICY_LOOKUP) { /* partners by DNS: nobody asks the DNS for us here */
+		v->kind = POLICY_REPLY;
+		v->status = 504;
+		v->why = POLICY_WHY_NO_SRV;
+		v->domain = v->lookup_domain;
+	}
+	if (v->why != POLICY_WHY_OPTIONS_HERE && v->why != POLICY_WHY_NEGOTIATE) {
+		count(counter_of_why(v->why));
+		say_refused(q, v->event, v->event_name ? v->event_name : "request_refused",
+		    policy_why_name(v->why));
+	}
+	if (v->kind == POLICY_REPLY) {
+		s.status = v->status;
+		s.reason = v->reason;
+		s.lines = v->lines;
+		s.diag = v->diag;
+		s.diag_text = v->diag_text;
+		s.logon_data = q->f->kind == FLOW_CLIENT && v->traffic == TRAFFIC_REMOTE_USER;
+		egress_answer(q->f, &q->facts, q->m, &s);
+	}
+	if (v->kind == POLICY_CLOSE || v->close_after)
+		engine_close(q->f, ACCESS_END_REFUSED);
+	return false;
+}
+
+/* Sign-ins over the rate of their address, or while we drain, are put off. */
+static bool
+register_put_off(struct request *q)
+{
+	struct flow *f = q->f;
+	struct access *ax = f->ax;
+	char a[ADDR_STR_LEN];
+
+	if (q->m->method != SIP_REGISTER || f->kind != FLOW_CLIENT || f->signed_in)
+		return false;
+	if (ax->draining) {
+		count(CNT_REFUSED_DRAIN);
+		answer_busy(q);
+		return true;
+	}
+	if (f->held_since_ms ||
+	    limits_register(&ax->limits, &f->peer,
+		engine_conf(ax)->access.limits.registers_per_minute, ax->now_ms))
+		return false;
+	count(CNT_RATE_REGISTERS);
+	log_warning(AREA_SIP, "ACC-2012", "overload",
+	    "flow=%llx peer=%s limit=access.limits.registers_per_minute",
+	    (unsigned long long)f->cid, addr_str(&f->peer, a));
+	answer_busy(q);
+	return true;
+}
+
+/* ---- refusals on the way ---- */
+
+/* access-edge-sip 6.4: a client that keeps showing Routes that are not ours is shown out. */
+static void
+strike(struct request *q)
+{
+	struct flow *f = q->f;
+	struct access *ax = f->ax;
+
+	say_refused(q, "", "foreign_route", "route_from_untrusted_source");
+	if (f->kind != FLOW_CLIENT)
+		return;
+	if (f->strikes == 0 || ax->now_ms - f->strikes_since_ms > ENGINE_STRIKES_MS) {
+		f->strikes = 0;
+		f->strikes_since_ms = ax->now_ms;
+	}
+	if (++f->strikes >= ENGINE_STRIKES)
+		engine_close(f, ACCESS_END_REFUSED);
+}
+
+static void
+refuse_route(struct request *q, const struct route *r)
+{
+	struct reply_spec s = {.status = r->no.status,
+	    .reason = r->no.reason,
+	    .lines = r->no.lines,
+	    .diag = r->no.diag};
+
+	count(r->why);
+	s.logon_data = q->f->kind == FLOW_CLIENT && q->v.traffic == TRAFFIC_REMOTE_USER;
+	egress_answer(q->f, &q->facts, q->m, &s);
+	if (r->no.foreign)
+		strike(q);
+	else
+		log_debug(AREA_SIP, "", "request_refused", "flow=%llx code=%u",
+		    (unsigned long long)q->f->cid, r->no.status);
+}
+
+/* ---- out ---- */
+
+static bool
+has_credentials(const struct sip_msg *m)
+{
+	static const enum sip_hdr ids[] = {SIP_HDR_AUTHORIZATION, SIP_HDR_PROXY_AUTHORIZATION};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct str v = sip_msg_value(m, ids[i]);
+		const char *g;
+
+		if (!v.p)
+			continue;
+		if (memmem(v.p, v.n, "response=\"", 10))
+			return true;
+		/* NTLM and TLS-DSK: the first step has an empty gssapi-data, which proves nothing.
+		 */
+		g = memmem(v.p, v.n, "gssapi-data=\"", 13);
+		if (g && g + 13 < v.p + v.n && g[13] != '"')
+			return true;
+	}
+	return false;
+}
+
+static int
+keep_stub(struct request *q, struct txn *x)
+{
+	struct str stub = reply_stub(&q->w, &q->facts, q->m);
+
+	if (!stub.p || slab_text_take(&q->f->ax->txns.texts, &x->stub, stub.n) < 0)
+		return ED_NOMEM;
+	memcpy(x->stub.p, stub.p, stub.n);
+	return ED_OK;
+}
+
+static uint32_t
+branch_mark(const char branch[VIA_BRANCH_LEN])
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 7; i < 15; i++) {
+		unsigned char c = ascii_lower((unsigned char)branch[i]);
+
+		v = v << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return v;
+}
+
+static bool
+may_open_txn(const struct flow *f)
+{
+	uint32_t most = f->signed_in ? ENGINE_TXNS_CLIENT : ENGINE_TXNS_STRANGER;
+
+	return f->kind != FLOW_CLIENT || f->n_txns < most ||
+	       (!f->ax->view->require_registration && f->n_txns < ENGINE_TXNS_CLIENT);
+}
+
+static int
+open_txn(struct request *q, struct flow *to, uint64_t id, struct txn **ret_txn)
+{
+	struct flow *f = q->f;
+	struct access *ax = f->ax;
+	struct txn *x;
+	int r;
+
+	if (!may_open_txn(f))
+		return ED_LIMIT;
+	r = txn_open(&ax->txns, &q->key, q->m->method, id, ax->now_ms, &x);
+	if (r < 0)
+		return r;
+	x->from_cid = f->cid;
+	x->member = f->kind == FLOW_LINK && f->link ? f->link->member->id : 0;
+	x->outward = flow_is_external(to);
+	x->traffic = (uint8_t)q->v.traffic;
+	if (x->outward) /* the outside party is the one we send to */
+		x->traffic = to->anonymous ? TRAFFIC_ANONYMOUS : TRAFFIC_REMOTE_USER;
+	x->verified = q->v.verified;
+	x->cseq = q->m->cseq;
+	x->with_auth = f->kind == FLOW_CLIENT && has_credentials(q->m);
+	f->n_txns++;
+	count(CNT_TRANSACTIONS);
+	*ret_txn = x;
+	return ED_OK;
+}
+
+static void
+refuse_txn(struct request *q)
+{
+	count(CNT_TXN_FULL);
+	log_warning(AREA_SIP, "ACC-2012", "overload", "flow=%llx limit=transactions open=%u own=%u",
+	    (unsigned long long)q->f->cid, q->f->ax->txns.n, q->f->n_txns);
+	answer_busy(q);
+}
+
+static void
+refuse_full(struct request *q, struct flow *to)
+{
+	count(CNT_DROP_OUTPUT_FULL);
+	log_warning(AREA_SIP, "ACC-2012", "overload", "flow=%llx to=%llx limit=output",
+	    (unsigned long long)q->f->cid, (unsigned long long)to->cid);
+	answer_busy(q);
+}
+
+static void
+refuse_pass(struct request *q, const struct pass_sent *sent)
+{
+	struct reply_spec s = {.status = sent->status ? sent->status : 500, .reason = sent->reason};
+
+	count(s.status == 513 ? CNT_DROP_POLICY : CNT_DROP_MALFORMED);
+	say_refused(q, "", "request_refused", sent->reason ? sent->reason : "not_sent");
+	egress_answer(q->f, &q->facts, q->m, &s);
+}
+
+static bool
+queue_is_full(const struct flow *to)
+{
+	return to->kind == FLOW_LINK && to->ax->ops->pending(to->ax->net, to) > ENGINE_LINK_QUEUE;
+}
+
+static void
+send_on(struct request *q, struct flow *to)
+{
+	struct access *ax = q->f->ax;
+	bool stateless = q->m->method == SIP_ACK || q->m->method == SIP_BENOTIFY;
+	uint64_t id = engine_random(ax) >> 8 | (uint64_t)ax->slot << 56;
+	struct pass_to pt = {.peer = engine_peer(to), .cid = to->cid, .local = to->local};
+	struct pass_request p = {
+	    .from = &q->facts, .verdict = &q->v, .route = &q->h, .to = &pt, .txn_id = id};
+	struct pass_sent sent = {0};
+	struct sip_edits e;
+	struct txn *x = NULL;
+
+	if (queue_is_full(to)) {
+		refuse_full(q, to);
+		return;
+	}
+	if (!stateless && open_txn(q, to, id, &x) < 0) {
+		refuse_txn(q);
+		return;
+	}
+	sip_edits_init(&e, &ax->arena, q->m);
+	if (pass_request(&q->w, &p, q->m, &e, &sent) < 0) {
+		refuse_pass(q, &sent);
+		response_txn_free(ax, x);
+		return;
+	}
+	if (x) {
+		x->keep = sent.keep;
+		x->mark = branch_mark(sent.branch);
+		x->keep_alive = sent.keepalive_offered;
+		if (keep_stub(q, x) < 0) {
+			refuse_txn(q);
+			response_txn_free(ax, x);
+			return;
+		}
+	} else {
+		free(sent.keep);
+	}
+	if (egress_edits(to, &e, true) < 0) {
+		refuse_full(q, to);
+		response_txn_free(ax, x);
+		return;
+	}
+	if (!x)
+		return;
+	txn_sent_on(x, to);
+	if (to->kind == FLOW_LINK && !to->waiting_since_ms)
+		to->waiting_since_ms = ax->now_ms;
+	if (q->m->method == SIP_INVITE)
+		answer(q, 100, DIAG_NONE, STR_NONE);
+}
+
+static void
+hand_over(struct request *q, unsigned slot)
+{
+	struct route gone = {.kind = ROUTE_REFUSE, .why = CNT_DROP_FLOW_GONE};
+	int r = egress_hand_over(q->f, slot, q->m->bytes);
+
+	if (r == ED_OK)
+		return;
+	if (r == ED_LIMIT) {
+		answer_busy(q);
+		return;
+	}
+	hide_gone(q->m, q->m->to.tag.n == 0, &gone.no);
+	refuse_route(q, &gone);
+}
+
+/* ---- what belongs to a transaction that is open ---- */
+
+static void
+cancel(struct request *q, struct txn *x)
+{
+	struct access *ax = q->f->ax;
+	struct str text;
+
+	answer(q, 200, DIAG_NONE, STR_NONE);
+	if (x->cancel_came || x->state > TXN_PROCEEDING || !x->to || !x->keep)
+		return;
+	x->cancel_came = true;
+	text = reply_cancel(&q->w, x->keep, q->facts.peer, q->m);
+	if (!text.p)
+		return;
+	if (x->state == TXN_PROCEEDING) {
+		x->cancel_sent = egress_text(x->to, text, true) == ED_OK;
+		txn_wait_b(&ax->txns, x, ax->now_ms);
+		return;
+	}
+	/* RFC 3261 9.1: not before a provisional response came. */
+	if (slab_text_take(&ax->txns.texts, &x->cancel, text.n) == ED_OK)
+		memcpy(x->cancel.p, text.p, text.n);
+}
+
+static int
+top_via(struct request *q)
+{
+	struct sip_values it;
+	struct sip_value v;
+	struct sip_via via;
+
+	sip_values_init(&it, q->m, SIP_HDR_VIA);
+	if (sip_values_next(&it, &v) != 1 || sip_via_parse(v.text, &via, NULL) < 0)
+		return ED_MALFORMED;
+	txn_key_of(&q->f->ax->txns, q->m, &via, v.text, q->f->cid, &q->key);
+	return ED_OK;
+}
+
+/* True when the request belonged to an open transaction and is dealt with. */
+static bool
+take_known(struct request *q)
+{
+	struct access *ax = q->f->ax;
+	struct txn *x = txn_of_request(&ax->txns, &q->key, q->m->method);
+
+	if (!x)
+		return false;
+	if (q->m->method == SIP_CANCEL) {
+		cancel(q, x);
+		return true;
+	}
+	if (q->m->method == SIP_ACK) {
+		if (x->state != TXN_COMPLETED)
+			return false; /* of a 2xx: end to end */
+		response_txn_free(ax, x);
+		return true;
+	}
+	count(CNT_RETRANSMITS);
+	if (x->method == SIP_INVITE && x->state <= TXN_PROCEEDING)
+		answer(q, 100, DIAG_NONE, STR_NONE);
+	return true;
+}
+
+static int
+take_routed(struct request *q)
+{
+	struct route r = {0};
+
+	hide_route(&q->w, &q->facts, q->m, &q->h);
+	route_choose(q->f, &q->facts, q->m, &q->h, &r);
+	if (r.kind == ROUTE_HOLD)
+		return ED_STATE;
+	if (r.kind == ROUTE_SIBLING) {
+		hand_over(q, r.slot);
+	} else if (q->m->method == SIP_CANCEL) { /* its INVITE would have been known */
+		answer(q, 481, DIAG_NONE, STR_NONE);
+	} else if (r.kind == ROUTE_REFUSE) {
+		refuse_route(q, &r);
+	} else {
+		send_on(q, r.to);
+	}
+	return ED_OK;
+}
+
+int
+request_take(struct flow *f, const struct sip_msg *m)
+{
+	struct request q = {.f = f, .m = m};
+
+	engine_facts(f, &q.facts);
+	engine_work(f->ax, &q.w);
+	if (!judge(&q) || register_put_off(&q))
+		return ED_OK;
+	if (top_via(&q) < 0) {
+		count(CNT_DROP_MALFORMED);
+		answer(&q, 400, DIAG_NONE, STR_NONE);
+		return ED_OK;
+	}
+	if (take_known(&q))
+		return ED_OK;
+	if (via_is_loop(&q.w, m)) {
+		count(CNT_LOOPS);
+		say_refused(&q, "", "request_refused", "loop");
+		answer(&q, 482, DIAG_NONE, STR_NONE);
+		return ED_OK;
+	}
+	return take_routed(&q);
+}

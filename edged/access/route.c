@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+#include "access/engine.h"
+#include "svc/log.h"
+
+/* ---- what the next hop pool asks of the core ---- */
+
+static int
+hop_open(void *arg, struct nexthop_link *l)
+{
+	static const struct addr unknown;
+	struct access *ax = arg;
+	struct flow *f = access_flow_new(ax, FLOW_LINK, NULL, &l->member->addr, &unknown, false);
+	int r;
+
+	if (!f)
+		return ED_NOMEM;
+	f->link = l;
+	l->flow = f;
+	r = ax->ops->open(ax->net, f, &l->member->addr, l->member->host);
+	if (r < 0) {
+		l->flow = NULL;
+		f->link = NULL;
+		flow_free(&ax->flows, f);
+	}
+	return r;
+}
+
+static void
+hop_close(void *arg, struct nexthop_link *l)
+{
+	struct flow *f = l->flow;
+
+	/* Its requests are answered now; the connection may take its time to close. */
+	f->link = NULL;
+	count(CNT_LINK_DEATHS);
+	nexthop_link_down(l, f->ax->now_ms, l->member->failed ? "silent" : "left the pool");
+	response_flow_lost(f);
+	engine_close(f, ACCESS_END_SILENT);
+}
+
+static void
+hop_probe(void *arg, struct nexthop_link *l)
+{
+	egress_probe(arg, l);
+}
+
+static int
+hop_resolve(void *arg, const char *host, uint32_t source)
+{
+	struct access *ax = arg;
+
+	return ax->ops->resolve(ax->net, host, source);
+}
+
+const struct nexthop_ops engine_nexthop_ops = {
+    .open = hop_open, .close = hop_close, .probe = hop_probe, .resolve = hop_resolve};
+
+/* ---- choosing ---- */
+
+/* The internal server that the next Route names, if a connection to it stands (access-edge-sip 4
+ * a). */
+static struct flow *
+inside_by_name(struct access *ax, const struct flow *f, struct str server)
+{
+	struct nexthop *nh = &ax->nexthop;
+	struct flow *hit = NULL;
+
+	for (unsigned i = 0; i < nh->n_members; i++) {
+		struct nexthop_member *m = nh->members[i];
+
+		for (unsigned k = 0; k < nh->n_links && m->n_up; k++) {
+			unsigned at = ((unsigned)(f->cid >> 8) + k) % nh->n_links;
+			struct nexthop_link *l = &m->links[at];
+
+			if (l->state == LINK_UP && (str_eq_nocase(str_of(m->host), server) ||
+						       flow_has_name(l->flow, server))) {
+				if (m->id == f->member)
+					return l->flow;
+				if (!hit)
+					hit = l->flow;
+				break;
+			}
+		}
+	}
+	if (hit)
+		return hit;
+	LIST_EACH(it, &ax->inside)
+	{
+		struct flow *in = LIST_OF(it, struct flow, peers);
+
+		if (!in->closing && flow_has_name(in, server))
+			return in;
+	}
+	return NULL;
+}
+
+static void
+refuse(struct route *ret, uint16_t status, enum diag diag, enum access_counter why)
+{
+	ret->kind = ROUTE_REFUSE;
+	ret->no = (struct hide_route){.where = HIDE_REFUSE, .status = status, .diag = diag};
+	ret->why = why;
+}
+
+static void
+to_next_hop(struct flow *f, const struct hide_route *h, struct route *ret)
+{
+	struct access *ax = f->ax;
+	struct nexthop_link *l;
+
+	if (h->server.n) {
+		ret->to = inside_by_name(ax, f, h->server);
+		if (ret->to) {
+			ret->kind = ROUTE_FLOW;
+			return;
+		}
+	}
+	switch (nexthop_pick(&ax->nexthop, f->cid, &f->member, ax->now_ms, &l)) {
+	case NEXTHOP_USE:
+		ret->kind = ROUTE_FLOW;
+		ret->to = l->flow;
+		return;
+	case NEXTHOP_WAIT:
+		if (!f->held_since_ms || ax->now_ms - f->held_since_ms < ENGINE_HOLD_MS) {
+			ret->kind = ROUTE_HOLD;
+			return;
+		}
+		break;
+	case NEXTHOP_NONE:
+		break;
+	}
+	refuse(ret, 504, DIAG_CANNOT_ROUTE_NOW, CNT_DROP_NO_NEXT_HOP);
+}
+
+static void
+to_client(struct flow *f, const struct sip_msg *m, uint64_t cid, struct route *ret)
+{
+	struct access *ax = f->ax;
+	unsigned slot = FLOW_CID_SLOT(cid);
+
+	ret->to = flow_find(&ax->flows, cid);
+	if (ret->to && flow_is_external(ret->to)) {
+		ret->kind = ROUTE_FLOW;
+		return;
+	}
+	if (!ret->to && slot != ax->slot && f->kind != FLOW_SIBLING) {
+		ret->kind = ROUTE_SIBLING;
+		ret->slot = slot;
+		return;
+	}
+	/* The vanished hop is the client's registration path when the FE asks out of any dialog. */
+	ret->kind = ROUTE_REFUSE;
+	ret->no = (struct hide_route){.where = HIDE_REFUSE};
+	hide_gone(m, m->to.tag.n == 0, &ret->no);
+	ret->why = CNT_DROP_FLOW_GONE;
+}
+
+static void
+to_partner(struct flow *f, const struct hide_route *h, struct route *ret)
+{
+	struct policy_target t;
+
+	policy_target(f->ax->view, h->domain, h->edge_route, &t);
+	if (t.kind == POLICY_TARGET_REFUSED)
+		refuse(ret, t.status, t.diag, CNT_DROP_UNKNOWN_DOMAIN);
+	else /* an allowed partner, but no link to partners is kept by this build of the core */
+		refuse(ret, 504, DIAG_CANNOT_ROUTE_NOW, CNT_DROP_UNKNOWN_DOMAIN);
+}
+
+void
+route_choose(struct flow *f, const struct facts *facts, const struct sip_msg *m,
+    const struct hide_route *h, struct route *ret)
+{
+	switch (h->where) {
+	case HIDE_TO_NEXT_HOP:
+		to_next_hop(f, h, ret);
+		return;
+	case HIDE_TO_CID:
+		to_client(f, m, h->cid, ret);
+		return;
+	case HIDE_TO_DOMAIN:
+	case HIDE_TO_EDGE_ROUTE:
+	case HIDE_TO_URI:
+		to_partner(f, h, ret);
+		return;
+	case HIDE_REFUSE:
+		break;
+	}
+	ret->kind = ROUTE_REFUSE;
+	ret->no = *h;
+	ret->why = h->foreign ? CNT_DROP_FOREIGN_ROUTE : CNT_DROP_POLICY;
+}
