@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: one laboratory per test module, edged and a front end in it, logs printed when a test fails."""
+import os
+import sys
+import types
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+import lab as lablib  # noqa: E402
+import sip  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities(tmp_path_factory):
+    """All laboratories of a run share one set of certificates; making it takes five seconds."""
+    os.environ["EDGED_LAB_CA"] = str(tmp_path_factory.getbasetemp() / "authorities")
+    if os.geteuid():
+        pytest.exit("the laboratory needs root for its network namespaces", 1)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory, request):
+    d = tmp_path_factory.mktemp(request.module.__name__)
+    with lablib.Lab(str(d)) as lb:
+        yield lb
+
+
+@pytest.fixture(scope="module")
+def fe(lab):
+    f = sip.FrontEnd(lab, lablib.FE1)
+    yield f
+    f.close()
+
+
+@pytest.fixture(scope="module")
+def edged(lab, request):
+    """edged with the module's CONF on top of config/lab-remote-user.conf. A module that wants a front end names `fe` before it."""
+    e = lab.edged(**dict(getattr(request.module, "CONF", {})))
+    yield e
+    status = e.stop()
+    assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
+    assert "ERROR: AddressSanitizer" not in e.log() and "runtime error:" not in e.log(), e.log()[-4000:]
+
+
+@pytest.fixture
+def world(lab, fe, edged):
+    """The usual three, with what the front end saw before this test set aside."""
+    fe.seen.clear()
+    fe.on_request = None
+    for _ in range(100):
+        if fe.open_conns():
+            break
+        lablib.time.sleep(0.1)
+    return types.SimpleNamespace(lab=lab, fe=fe, edged=edged)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed and "lab" in item.funcargs:
+        for p in item.funcargs["lab"].procs:
+            if p.name in ("edged",) or p.name.startswith("kamailio"):
+                report.sections.append(("end of the log of " + p.name, p.log()[-3000:]))
