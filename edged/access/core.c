@@ -152,9 +152,25 @@ access_new(const struct access_params *p, const char **ret_why)
 	    txn_table_init(&ax->txns, &p->hash_key, 0) < 0)
 		return give_up(ax, "no memory", ret_why);
 	apply_limits(ax);
-	if (apply_next_hop(ax, engine_conf(ax)) < 0)
-		return give_up(ax, "access.next_hop: no usable member", ret_why);
 	return ax;
+}
+
+int
+access_start(struct access *ax, const char **ret_why)
+{
+	int r;
+
+	clock_read(ax);
+	r = apply_next_hop(ax, engine_conf(ax));
+	if (r < 0)
+		*ret_why = "access.next_hop: no usable member";
+	return r;
+}
+
+void *
+access_net(const struct flow *f)
+{
+	return f->ax->net;
 }
 
 struct access *
@@ -273,6 +289,8 @@ access_flow_up(struct flow *f, const struct tls_facts *facts)
 	f->tokens = (uint16_t)engine_conf(ax)->access.limits.unsigned_requests_per_s;
 	if (f->kind == FLOW_INSIDE)
 		list_push_back(&ax->inside, &f->peers);
+	if (flow_is_external(f))
+		ax->n_clients++;
 	count(CNT_CONNS_CLIENT + (enum access_counter)f->kind);
 	watch_setup(f);
 	log_info(AREA_SIP, "ACC-2001", "connected", "flow=%llx peer=%s tls=%s sni=%s",
@@ -310,6 +328,8 @@ flow_forget(struct flow *f)
 		count_down(CNT_CONNS_CLIENT + (enum access_counter)f->kind);
 	if (f->kind == FLOW_SIBLING)
 		ax->n_siblings--;
+	if (f->cid && flow_is_external(f))
+		ax->n_clients--;
 	flow_free(&ax->flows, f);
 }
 
@@ -448,6 +468,7 @@ access_get_state(const struct access *ax, struct access_state *ret)
 {
 	*ret = (struct access_state){
 	    .flows = (uint32_t)ax->flows.by_cid.n,
+	    .clients = ax->n_clients,
 	    .transactions = ax->txns.n,
 	    .held = ax->n_held,
 	    .signed_in = ax->n_signed_in,

@@ -5,7 +5,7 @@
  * test runs this very code over a made-up network (test/scenario), and access/room.c binds it to
  * net/.
  *
- * Life: access_new with a view of the configuration; then inputs in any order: a connection comes
+ * Life: access_new with a view of the configuration, access_start; then inputs in any order: a connection comes
  * up (access_flow_new, access_flow_up), brings bytes (access_flow_bytes), goes down
  * (access_flow_down); a name resolves; a sibling speaks; time passes (access_tick). Reload:
  * access_set_view. Last: access_free, when all flows are down.
@@ -75,7 +75,10 @@ struct access_params {
 };
 
 struct access *access_new(const struct access_params *p, const char **ret_why);
+/* Open the next hop links; once, when the ops may answer. */
+int access_start(struct access *ax, const char **ret_why) ED_MUST_CHECK;
 struct access *access_free(struct access *ax);
+void *access_net(const struct flow *f); /* access_params.net, for callbacks that have a flow only */
 
 /* A connection whose handshake is under way; conn is handed back through the ops. NULL: no memory.
  */
@@ -109,7 +112,7 @@ bool access_is_draining(const struct access *ax);
 
 /* For control and tests. */
 struct access_state {
-	uint32_t flows, transactions, held, signed_in;
+	uint32_t flows, clients, transactions, held, signed_in; /* clients: and partners */
 };
 void access_get_state(const struct access *ax, struct access_state *ret);
 void access_each_flow(struct access *ax, void (*each)(const struct flow *f, void *arg), void *arg);

@@ -62,7 +62,7 @@ struct access {
 	struct timeq first_message, sign_in, header, body, nap;
 	struct list inside;   /* FLOW_INSIDE connections */
 	struct list siblings; /* FLOW_SIBLING, the longest unused first */
-	uint32_t n_siblings, n_signed_in, n_held;
+	uint32_t n_siblings, n_clients, n_signed_in, n_held;
 	uint8_t *sibling_out;     /* one message on its way to a sibling, IPC_MSG_MAX */
 	uint32_t sibling_seen[8]; /* bit set: that slot has been handed a request */
 	bool draining, ticking;

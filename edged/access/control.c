@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "access/control.h"
+
+#include "access/core.h"
+#include "access/engine.h"
+#include "svc/svc.h"
+
+static const char *const kinds[] = {"client", "partner", "inside", "next_hop", "sibling"};
+
+struct listing {
+	struct svc_ctl_reply *reply;
+	uint64_t now_ms;
+	bool first;
+	uint32_t left_out;
+};
+
+static void
+session(const struct flow *f, void *arg)
+{
+	struct listing *l = arg;
+	char a[ADDR_STR_LEN];
+
+	if (!f->cid)
+		return;
+	if (!svc_reply_has_room(l->reply, 512)) {
+		l->left_out++;
+		return;
+	}
+	svc_reply(l->reply,
+	    "%s{\"flow\":\"%llx\",\"kind\":\"%s\",\"peer\":\"%s\",\"signed_in\":%s,"
+	    "\"anonymous\":%s,\"transactions\":%u,\"age_s\":%llu,\"idle_s\":%llu}",
+	    l->first ? "" : ",", (unsigned long long)f->cid, kinds[f->kind], addr_str(&f->peer, a),
+	    f->signed_in ? "true" : "false", f->anonymous ? "true" : "false", f->n_txns,
+	    (unsigned long long)(l->now_ms - f->born_ms) / 1000,
+	    (unsigned long long)(l->now_ms - f->last_in_ms) / 1000);
+	l->first = false;
+}
+
+static void
+sessions(struct access *ax, struct svc_ctl_reply *reply)
+{
+	struct listing l = {.reply = reply, .now_ms = ax->ops->now_ms(ax->net), .first = true};
+
+	svc_reply(reply, "{\"sessions\":[");
+	access_each_flow(ax, session, &l);
+	svc_reply(reply, "],\"left_out\":%u}", l.left_out);
+}
+
+static void
+member(const struct nexthop_member *m, uint64_t now_ms, bool first, struct svc_ctl_reply *reply)
+{
+	char a[ADDR_STR_LEN];
+	const char *state = m->failed                      ? "failed"
+			    : m->n_up == 0                 ? "connecting"
+			    : m->shunned_until_ms > now_ms ? "refusing"
+							   : "up";
+
+	svc_reply(reply, "%s{\"host\":\"%s\",\"address\":\"%s\",\"state\":\"%s\",\"links\":%u",
+	    first ? "" : ",", m->host, addr_str(&m->addr, a), state, m->n_up);
+	if (m->failed)
+		svc_reply(reply, ",\"down_s\":%llu",
+		    (unsigned long long)(now_ms - m->failed_since_ms) / 1000);
+	svc_reply(reply, "}");
+}
+
+static void
+next_hop(struct access *ax, struct svc_ctl_reply *reply)
+{
+	const struct nexthop *nh = access_nexthop(ax);
+
+	svc_reply(reply, "{\"members\":[");
+	for (unsigned i = 0; i < nh->n_members; i++)
+		member(nh->members[i], ax->ops->now_ms(ax->net), i == 0, reply);
+	svc_reply(reply, "]}");
+}
+
+static void
+status(struct access *ax, struct svc_ctl_reply *reply)
+{
+	struct access_state s;
+
+	access_get_state(ax, &s);
+	svc_reply(reply,
+	    "{\"slot\":%u,\"connections\":%u,\"clients\":%u,\"signed_in\":%u,"
+	    "\"transactions\":%u,\"held\":%u,\"remote_access\":\"%s\",\"draining\":%s,"
+	    "\"next_hop\":",
+	    ax->slot, s.flows, s.clients, s.signed_in, s.transactions, s.held,
+	    ax->view->allow_outside_users ? "on" : "off",
+	    access_is_draining(ax) ? "true" : "false");
+	next_hop(ax, reply);
+	svc_reply(reply, "}");
+}
+
+void
+control_answer(struct access *ax, struct str verb, struct str arg, struct svc_ctl_reply *reply)
+{
+	if (str_eq(verb, STR("sessions")))
+		sessions(ax, reply);
+	else if (str_eq(verb, STR("nexthop")))
+		next_hop(ax, reply);
+	else if (str_eq(verb, STR("status")))
+		status(ax, reply);
+	else
+		svc_reply(reply, "{\"error\":\"access knows sessions, nexthop, status\"}");
+}
