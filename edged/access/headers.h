@@ -34,6 +34,7 @@ enum headers_way {
 struct headers_opts {
 	enum traffic traffic; /* of the outside party */
 	bool verified;        /* partners, 11.5 */
+	bool keep_level;      /* UseSourceVerification: ms-asserted-verification-level stays */
 	bool shared_space;    /* partner is a provider with shared address space: split-domain-info
 				 stays */
 	struct str remote_fqdn; /* public provider's proxy */

@@ -1,0 +1,741 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * access/policy.c: see policy.h. One function for each rule; each either leaves the verdict alone
+ * and returns true, or fills it and returns false. policy_judge only lists them in order.
+ */
+#include "access/policy.h"
+
+#include <string.h>
+
+#include "access/entry.h"
+#include "access/names.h"
+#include "access/text.h"
+#include "conf/conf.h"
+#include "sipparse/msg.h"
+#include "sipparse/uri.h"
+
+#define ANONYMOUS_HOST STR("anonymous.invalid")
+#define FOCUS_OPAQUE   STR("app:conf:focus:id:")
+
+#define BIT(m) (1u << (m))
+#define FEDERATED_METHODS                                                                          \
+	(BIT(SIP_SUBSCRIBE) | BIT(SIP_NOTIFY) | BIT(SIP_BENOTIFY) | BIT(SIP_INVITE) |              \
+	    BIT(SIP_ACK) | BIT(SIP_BYE) | BIT(SIP_CANCEL) | BIT(SIP_MESSAGE) | BIT(SIP_INFO) |     \
+	    BIT(SIP_OPTIONS) | BIT(SIP_REFER) | BIT(SIP_UPDATE) | BIT(SIP_PRACK))
+#define CLIENT_METHODS                                                                             \
+	((FEDERATED_METHODS & ~BIT(SIP_BENOTIFY)) | BIT(SIP_REGISTER) | BIT(SIP_SERVICE) |         \
+	    BIT(SIP_PUBLISH))
+#define ANONYMOUS_METHODS (FEDERATED_METHODS & ~BIT(SIP_BENOTIFY))
+
+struct judge {
+	const struct work *w;
+	const struct view *view;
+	const struct facts *f;
+	const struct sip_msg *m;
+	struct policy_verdict *v;
+	struct sip_uri from, uri;
+	bool from_ok, uri_ok; /* a SIP or SIPS URI that could be read */
+};
+
+const char *
+policy_why_name(enum policy_why why)
+{
+	static const char *const names[POLICY_WHY__N] = {
+	    [POLICY_WHY_NONE] = "none",
+	    [POLICY_WHY_METHOD_UNKNOWN] = "method_unknown",
+	    [POLICY_WHY_METHOD_CLASS] = "method_class",
+	    [POLICY_WHY_NEGOTIATE] = "negotiate",
+	    [POLICY_WHY_OPTIONS_HERE] = "options_here",
+	    [POLICY_WHY_MAX_FORWARDS] = "max_forwards",
+	    [POLICY_WHY_OUTSIDE_USERS_OFF] = "outside_users_off",
+	    [POLICY_WHY_ANONYMOUS_OFF] = "anonymous_off",
+	    [POLICY_WHY_FEDERATION_OFF] = "federation_off",
+	    [POLICY_WHY_DOMAIN_NOT_SERVED] = "domain_not_served",
+	    [POLICY_WHY_REGISTER_FIRST] = "register_first",
+	    [POLICY_WHY_NOT_A_FOCUS] = "not_a_focus",
+	    [POLICY_WHY_SPOOFED_DOMAIN] = "spoofed_domain",
+	    [POLICY_WHY_BLOCKED_DOMAIN] = "blocked_domain",
+	    [POLICY_WHY_NOT_ALLOWED] = "not_allowed",
+	    [POLICY_WHY_NAME_MISMATCH] = "name_mismatch",
+	    [POLICY_WHY_NO_SRV] = "no_srv",
+	    [POLICY_WHY_SRV_MISMATCH] = "srv_mismatch",
+	    [POLICY_WHY_NOT_FOR_US] = "not_for_us",
+	    [POLICY_WHY_IDENTITY] = "identity",
+	    [POLICY_WHY_PROXY_REQUIRE] = "proxy_require",
+	    [POLICY_WHY_SCHEME] = "scheme",
+	};
+
+	return (unsigned)why < POLICY_WHY__N ? names[why] : "unknown";
+}
+
+struct str
+policy_allow_line(enum facts_peer peer)
+{
+	if (peer == FACTS_SERVER)
+		return STR("Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, "
+			   "BENOTIFY, INFO, REFER, UPDATE, PRACK\r\n");
+	return STR("Allow: REGISTER, INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, SUBSCRIBE, "
+		   "NOTIFY, BENOTIFY, INFO, REFER, UPDATE, PRACK, PUBLISH, SERVICE\r\n");
+}
+
+/* ---- ways to say no ---- */
+
+/* Requests that never get a response are dropped, whatever the verdict would be. */
+static bool
+refuse(struct judge *j, enum policy_why why, uint16_t status, const char *reason)
+{
+	bool silent = j->m->method == SIP_ACK || j->m->method == SIP_BENOTIFY;
+
+	j->v->kind = silent ? POLICY_DROP : POLICY_REPLY;
+	j->v->why = why;
+	j->v->status = status;
+	j->v->reason = reason;
+	return false;
+}
+
+static void
+event(struct judge *j, const char *id, const char *name)
+{
+	j->v->event = id;
+	j->v->event_name = name;
+}
+
+/* 405 and what is possible instead. */
+static bool
+refuse_method(struct judge *j, enum policy_why why)
+{
+	refuse(j, why, 405, "Method Not Allowed");
+	j->v->lines = policy_allow_line(j->f->peer);
+	return false;
+}
+
+/* ---- small questions ---- */
+
+static bool
+names_hold(const struct facts *f, struct str name)
+{
+	if (!name.n)
+		return false;
+	for (uint32_t i = 0; i < f->n_names; i++)
+		if (str_eq_nocase(f->names[i], name))
+			return true;
+	return false;
+}
+
+static bool
+parse_sip_uri(struct str text, struct sip_uri *ret)
+{
+	return sip_uri_parse(text, ret, NULL) == ED_OK && ret->scheme != SIP_SCHEME_OTHER;
+}
+
+static bool
+is_blocked(const struct view *v, struct str domain)
+{
+	const struct conf_list *l = &v->conf->federation.blocked;
+
+	for (uint32_t i = 0; i < l->n; i++)
+		if (names_is_within(domain, str_of(l->v[i])))
+			return true;
+	return false;
+}
+
+static const struct conf_allowed_domain *
+allowed_entry(const struct view *v, struct str domain)
+{
+	const struct conf_allowed_domain *wide = NULL;
+
+	for (uint32_t i = 0; i < v->conf->federation.n_allowed; i++) {
+		const struct conf_allowed_domain *a = &v->conf->federation.allowed[i];
+		struct str d = str_of(a->domain);
+
+		if (str_eq_nocase(domain, d))
+			return a;
+		/* Of two that cover it, the nearer one speaks. */
+		if (a->subdomains && names_is_within(domain, d) &&
+		    (!wide || d.n > strlen(wide->domain)))
+			wide = a;
+	}
+	return wide;
+}
+
+static bool
+provider_lists(const struct conf_provider *p, struct str domain)
+{
+	for (uint32_t i = 0; i < p->domains.n; i++)
+		if (str_eq_nocase(domain, str_of(p->domains.v[i])))
+			return true;
+	return false;
+}
+
+/* The enabled provider on this connection that may speak for domain (3.2 step 3). */
+static const struct conf_provider *
+provider_of(const struct view *v, const struct facts *f, struct str domain)
+{
+	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
+		const struct conf_provider *p = &v->conf->federation.providers[i];
+
+		if (!p->enabled || !names_hold(f, str_of(p->proxy_fqdn)))
+			continue;
+		if (p->domains.n ? provider_lists(p, domain) : !allowed_entry(v, domain))
+			return p;
+	}
+	return NULL;
+}
+
+/* A provider that shares our address space may send From our own domains (3.5). */
+static const struct conf_provider *
+shared_provider(const struct view *v, const struct facts *f)
+{
+	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
+		const struct conf_provider *p = &v->conf->federation.providers[i];
+
+		if (p->enabled && p->shared_address_space && names_hold(f, str_of(p->proxy_fqdn)))
+			return p;
+	}
+	return NULL;
+}
+
+static const struct facts_srv *
+srv_of(const struct facts *f, struct str domain)
+{
+	for (uint32_t i = 0; i < f->n_srv; i++)
+		if (str_eq_nocase(f->srv[i].domain, domain))
+			return &f->srv[i];
+	return NULL;
+}
+
+/* 11.5; what a message says counts only under UseSourceVerification, and silence is a no. */
+static void
+judge_level(struct judge *j, const char *level, bool default_verified)
+{
+	struct str said;
+
+	if (!level || !level[0]) {
+		j->v->verified = default_verified;
+		j->v->use_source = !default_verified;
+	} else {
+		j->v->verified = strcmp(level, "always_verifiable") == 0;
+		j->v->use_source = strcmp(level, "use_source") == 0;
+	}
+	if (!j->v->use_source)
+		return;
+	said = sip_msg_value(j->m, SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL);
+	j->v->verified = j->m->count[SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL] == 1 &&
+			 str_eq_nocase(said, STR("ms-source-verified-user=verified"));
+}
+
+/* ---- rules for everyone ---- */
+
+static bool
+rule_methods(struct judge *j)
+{
+	static const unsigned masks[] = {
+	    [FACTS_CLIENT] = CLIENT_METHODS,
+	    [FACTS_SERVER] = FEDERATED_METHODS,
+	};
+	enum sip_method m = j->m->method;
+
+	if (m == SIP_NEGOTIATE)
+		return refuse_method(j, POLICY_WHY_NEGOTIATE); /* 8.2: no compression here */
+	if (j->f->peer == FACTS_INTERNAL)
+		return true;
+	if (m == SIP_METHOD_OTHER) {
+		refuse_method(j, POLICY_WHY_METHOD_UNKNOWN);
+	} else if (masks[j->f->peer] & BIT(m)) {
+		return true;
+	} else {
+		refuse(j, POLICY_WHY_METHOD_CLASS, 403, "Forbidden");
+	}
+	if (j->f->peer == FACTS_SERVER)
+		j->v->diag = DIAG_REQUEST_KIND;
+	return false;
+}
+
+static bool
+is_tel(const struct judge *j)
+{
+	struct sip_uri u;
+
+	return sip_uri_parse(j->m->uri, &u, NULL) == ED_OK && u.scheme == SIP_SCHEME_OTHER &&
+	       str_eq_nocase(u.scheme_text, STR("tel"));
+}
+
+/* Telephone numbers are resolved inside; partners have no business with our number plan. */
+static bool
+rule_uris(struct judge *j)
+{
+	j->from_ok = parse_sip_uri(j->m->from.uri, &j->from);
+	j->uri_ok = parse_sip_uri(j->m->uri, &j->uri);
+	if (!j->uri_ok && (j->f->peer == FACTS_SERVER || !is_tel(j)))
+		return refuse(j, POLICY_WHY_SCHEME, 416, "Unsupported URI Scheme");
+	return true;
+}
+
+/* RFC 3261 16.3 item 5; ACK and CANCEL are never refused for it. */
+static bool
+rule_proxy_require(struct judge *j)
+{
+	struct sip_values it;
+	struct sip_value val;
+	struct text t;
+
+	if (j->m->first[SIP_HDR_PROXY_REQUIRE] == SIP_NO_LINE || j->m->method == SIP_ACK ||
+	    j->m->method == SIP_CANCEL)
+		return true;
+	refuse(j, POLICY_WHY_PROXY_REQUIRE, 420, "Bad Extension");
+	t = text_start(j->w->arena, 1024);
+	text_put(&t, STR("Unsupported: "));
+	sip_values_init(&it, j->m, SIP_HDR_PROXY_REQUIRE);
+	for (unsigned i = 0; i < 16 && sip_values_next(&it, &val) == 1; i++) {
+		if (val.text.n > 48)
+			continue;
+		text_put(&t, i ? STR(", ") : STR(""));
+		text_put(&t, val.text);
+	}
+	text_put(&t, STR("\r\n"));
+	j->v->lines = text_done(&t);
+	return false;
+}
+
+static bool
+answer_options(struct judge *j)
+{
+	refuse(j, POLICY_WHY_OPTIONS_HERE, 200, "OK");
+	j->v->lines = policy_allow_line(j->f->peer);
+	return false;
+}
+
+static bool
+rule_max_forwards(struct judge *j)
+{
+	if (j->m->max_forwards != 0)
+		return true;
+	/* RFC 3261 16.3 item 3: zero means 483, but an OPTIONS may be answered here instead. */
+	if (j->m->method == SIP_OPTIONS)
+		return answer_options(j);
+	return refuse(j, POLICY_WHY_MAX_FORWARDS, 483, "Too Many Hops");
+}
+
+/* An OPTIONS that names this edge itself (a probe) is for us. */
+static bool
+rule_options_for_us(struct judge *j)
+{
+	const struct names *n = j->view->names;
+
+	if (j->m->method != SIP_OPTIONS || !j->uri_ok || j->uri.user.p)
+		return true;
+	if (j->f->peer == FACTS_INTERNAL ? !names_is_self_inside(n, j->uri.host)
+					 : !str_eq_nocase(j->uri.host, j->view->external_fqdn))
+		return true;
+	return answer_options(j);
+}
+
+/* ---- clients ---- */
+
+static bool
+is_focus_uri(const struct view *v, struct str text)
+{
+	struct sip_uri u;
+	struct sip_param opaque;
+
+	return parse_sip_uri(text, &u) && u.user.n && names_is_sip_domain(v->names, u.host) &&
+	       sip_param_find(u.params, STR("gruu"), NULL) &&
+	       sip_param_find(u.params, STR("opaque"), &opaque) &&
+	       str_starts_nocase(opaque.value, FOCUS_OPAQUE) && opaque.value.n > FOCUS_OPAQUE.n;
+}
+
+static bool
+is_hex32(struct str s)
+{
+	if (s.n != 32)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = ascii_lower((unsigned char)s.p[i]);
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+static bool
+refuse_not_outside(struct judge *j, enum policy_why why, const char *text)
+{
+	refuse(j, why, 403, "Forbidden");
+	j->v->diag = DIAG_NOT_OUTSIDE;
+	j->v->diag_text = text;
+	return false;
+}
+
+/* 3.3 row "anonymous"; in-dialog requests must also bring our Route entry (hide.c asks for it). */
+static bool
+rule_anonymous(struct judge *j)
+{
+	enum sip_method m = j->m->method;
+	bool opening = m == SIP_INVITE || m == SIP_CANCEL;
+
+	j->v->traffic = TRAFFIC_ANONYMOUS;
+	if (!j->view->allow_anonymous_users) {
+		event(j, "ACC-2004", "anonymous_users_disabled");
+		return refuse_not_outside(j, POLICY_WHY_ANONYMOUS_OFF,
+		    "Anonymous participants are not admitted by this Edge (allow_anonymous_users "
+		    "is false)");
+	}
+	if (!(ANONYMOUS_METHODS & BIT(m)) || !is_hex32(j->from.user))
+		return refuse_not_outside(j, POLICY_WHY_METHOD_CLASS, NULL);
+	if (j->m->to.tag.n)
+		return true;
+	if (!opening || !is_focus_uri(j->view, j->m->uri) || !is_focus_uri(j->view, j->m->to.uri))
+		return refuse_not_outside(
+		    j, POLICY_WHY_NOT_A_FOCUS, "Anonymous participants may only join a conference");
+	return true;
+}
+
+static bool
+refuse_domain(struct judge *j, struct str domain)
+{
+	j->v->domain = domain;
+	event(j, "ACC-2005", "domain_not_served");
+	return refuse_not_outside(
+	    j, POLICY_WHY_DOMAIN_NOT_SERVED, "The SIP domain is not served by this Edge");
+}
+
+/* A REGISTER must be for a domain of ours in all three places. */
+static bool
+rule_register(struct judge *j)
+{
+	const struct names *n = j->view->names;
+	struct sip_uri to;
+
+	if (!j->uri_ok || !names_is_sip_domain(n, j->uri.host))
+		return refuse_domain(j, j->uri_ok ? j->uri.host : STR(""));
+	if (!parse_sip_uri(j->m->to.uri, &to) || !names_is_sip_domain(n, to.host))
+		return refuse_domain(j, STR(""));
+	return true;
+}
+
+static bool
+rule_remote_user(struct judge *j)
+{
+	enum sip_method m = j->m->method;
+
+	j->v->traffic = TRAFFIC_REMOTE_USER;
+	if (m == SIP_REGISTER)
+		return rule_register(j);
+	if (m == SIP_OPTIONS || j->f->registered || !j->view->require_registration)
+		return true;
+	return refuse_not_outside(
+	    j, POLICY_WHY_REGISTER_FIRST, "Sign in (REGISTER) on this connection first");
+}
+
+static bool
+rule_client(struct judge *j)
+{
+	j->v->traffic = TRAFFIC_REMOTE_USER;
+	if (!j->view->allow_outside_users) {
+		event(j, "ACC-2003", "remote_users_disabled");
+		return refuse_not_outside(j, POLICY_WHY_OUTSIDE_USERS_OFF,
+		    "Access from outside is switched off at this Edge (allow_outside_users is "
+		    "false)");
+	}
+	if (!j->from_ok)
+		return refuse_domain(j, STR(""));
+	j->v->domain = j->from.host;
+	if (str_eq_nocase(j->from.host, ANONYMOUS_HOST))
+		return rule_anonymous(j);
+	if (!names_is_sip_domain(j->view->names, j->from.host))
+		return refuse_domain(j, j->from.host);
+	return rule_remote_user(j);
+}
+
+/* ---- partners ---- */
+
+static bool
+refuse_partner(struct judge *j, enum policy_why why, uint16_t status, enum diag diag,
+    const char *id, const char *name)
+{
+	event(j, id, name);
+	j->v->diag = diag;
+	return refuse(j, why, status, status == 504 ? "Server time-out" : "Forbidden");
+}
+
+/* 3.2 step 6. */
+static bool
+rule_srv(struct judge *j, struct str domain)
+{
+	const struct facts_srv *s = srv_of(j->f, domain);
+
+	if (!s || s->state == FACTS_SRV_UNKNOWN) {
+		j->v->kind = POLICY_LOOKUP;
+		j->v->lookup_domain = domain;
+		return false;
+	}
+	if (s->state != FACTS_SRV_FOUND)
+		return refuse_partner(
+		    j, POLICY_WHY_NO_SRV, 504, DIAG_SRV_UNRESOLVED, "FED-3005", "no_srv_record");
+	for (uint32_t i = 0; i < s->n_targets; i++)
+		if (names_is_within(s->targets[i], domain) && names_hold(j->f, s->targets[i]))
+			return true;
+	return refuse_partner(j, POLICY_WHY_SRV_MISMATCH, 504, DIAG_SRV_CONFLICT, "FED-3007",
+	    "sender_domain_mismatch");
+}
+
+static bool
+rule_provider(struct judge *j, const struct conf_provider *p)
+{
+	j->v->traffic = p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER;
+	j->v->remote_fqdn = str_of(p->proxy_fqdn);
+	j->v->shared_space = p->shared_address_space;
+	judge_level(j, p->verification, true);
+	return true;
+}
+
+/* May this connection speak for domain? Steps 1 to 6 of 3.2 without step 7. */
+static bool
+rule_domain(struct judge *j, struct str domain)
+{
+	const struct conf_allowed_domain *a = allowed_entry(j->view, domain);
+	const struct conf_provider *p;
+
+	p = provider_of(j->view, j->f, domain);
+	if (p)
+		return rule_provider(j, p);
+	if (!a && !j->view->partner_discovery)
+		return refuse_partner(j, POLICY_WHY_NOT_ALLOWED, 403, DIAG_NOT_FEDERATED,
+		    "FED-3003", "partner_not_allowed");
+	if (a && a->proxy_fqdn && a->proxy_fqdn[0]) {
+		if (!names_hold(j->f, str_of(a->proxy_fqdn)))
+			return refuse_partner(j, POLICY_WHY_NAME_MISMATCH, 403, DIAG_TLS_TRUST,
+			    "FED-3006", "certificate_mismatch");
+		j->v->traffic = TRAFFIC_DIRECT_PARTNER;
+	} else {
+		if (!rule_srv(j, domain))
+			return false;
+		j->v->traffic = TRAFFIC_AUTO_FEDERATION;
+	}
+	judge_level(j, a ? a->verification : NULL, false);
+	return true;
+}
+
+/* Steps 1 and 2, which need nobody's answer. */
+static bool
+rule_domain_early(struct judge *j, struct str domain, bool *ret_shared)
+{
+	const struct conf_provider *p;
+
+	*ret_shared = false;
+	if (names_is_sip_domain(j->view->names, domain) ||
+	    names_is_external(j->view->names, domain)) {
+		p = shared_provider(j->view, j->f);
+		if (!p)
+			return refuse_partner(j, POLICY_WHY_SPOOFED_DOMAIN, 403, DIAG_SPLIT_DOMAIN,
+			    "FED-3007", "sender_domain_mismatch");
+		*ret_shared = true;
+		return rule_provider(j, p);
+	}
+	if (is_blocked(j->view, domain))
+		return refuse_partner(
+		    j, POLICY_WHY_BLOCKED_DOMAIN, 403, DIAG_BLOCKED, "FED-3004", "partner_blocked");
+	return true;
+}
+
+/* Does the top Route hold an entry of ours for this dialog whose domain is the sender's? */
+static bool
+has_own_route(struct judge *j, struct str domain)
+{
+	struct sip_values it;
+	struct sip_value val;
+	struct sip_nameaddr na;
+	struct entry e;
+	struct str sealed;
+
+	if (!j->m->to.tag.n)
+		return false;
+	sip_values_init(&it, j->m, SIP_HDR_ROUTE);
+	if (sip_values_next(&it, &val) != 1 || sip_nameaddr_parse(val.text, &na, NULL) < 0 ||
+	    entry_read(j->w, na.uri_text, false, &e, NULL) < 0)
+		return false;
+	if (e.dest != ENTRY_DOMAIN || !str_eq_nocase(e.domain, domain))
+		return false;
+	if (e.sealed.n)
+		return entry_open(j->w, &e, j->m->call_id, &sealed) == ED_OK;
+	return entry_verify(j->w, &e, j->m->call_id, false) == ED_OK;
+}
+
+/* Step 7: no relaying between outsiders. */
+static bool
+rule_for_us(struct judge *j, struct str domain)
+{
+	const struct names *n = j->view->names;
+	struct sip_uri to;
+	bool ours = j->uri_ok && names_is_sip_domain(n, j->uri.host) &&
+		    parse_sip_uri(j->m->to.uri, &to) && names_is_sip_domain(n, to.host);
+
+	if (ours || has_own_route(j, domain))
+		return true;
+	return refuse_partner(
+	    j, POLICY_WHY_NOT_FOR_US, 403, DIAG_NO_ROUTE, "ACC-2005", "domain_not_served");
+}
+
+/* P-Asserted-Identity of a partner must pass the same rules as From (3.2). */
+static bool
+rule_identity(struct judge *j, struct str domain)
+{
+	struct policy_verdict as_from = *j->v;
+	struct sip_values it;
+	struct sip_value val;
+	int r;
+
+	sip_values_init(&it, j->m, SIP_HDR_P_ASSERTED_IDENTITY);
+	while ((r = sip_values_next(&it, &val)) == 1) {
+		struct sip_nameaddr na;
+		struct sip_uri u;
+		bool shared;
+
+		if (sip_nameaddr_parse(val.text, &na, NULL) < 0 ||
+		    sip_uri_parse(na.uri_text, &u, NULL) < 0)
+			break;
+		if (u.scheme == SIP_SCHEME_OTHER || str_eq_nocase(u.host, domain))
+			continue;
+		if (!rule_domain_early(j, u.host, &shared) || (!shared && !rule_domain(j, u.host)))
+			return false;
+	}
+	*j->v = as_from;
+	if (r == 0)
+		return true;
+	return refuse_partner(
+	    j, POLICY_WHY_IDENTITY, 403, DIAG_NONE, "FED-3007", "sender_domain_mismatch");
+}
+
+static bool
+rule_server(struct judge *j)
+{
+	bool shared;
+
+	j->v->traffic = TRAFFIC_AUTO_FEDERATION;
+	if (!j->view->allow_federated_users)
+		return refuse_partner(j, POLICY_WHY_FEDERATION_OFF, 403, DIAG_NOT_FEDERATED,
+		    "FED-3003", "partner_not_allowed");
+	if (!j->from_ok)
+		return refuse(j, POLICY_WHY_NOT_ALLOWED, 403, "Forbidden");
+	j->v->domain = j->from.host;
+	if (!rule_domain_early(j, j->from.host, &shared))
+		return false;
+	if (!rule_options_for_us(j) || !rule_for_us(j, j->from.host))
+		return false;
+	if (!shared && !rule_domain(j, j->from.host))
+		return false;
+	return rule_identity(j, j->from.host);
+}
+
+/* ---- the whole ---- */
+
+static bool
+rule_peer(struct judge *j)
+{
+	switch (j->f->peer) {
+	case FACTS_CLIENT:
+		return rule_client(j) && rule_options_for_us(j);
+	case FACTS_SERVER:
+		return rule_server(j);
+	case FACTS_INTERNAL:
+		j->v->traffic = TRAFFIC_INTERNAL;
+		return rule_options_for_us(j);
+	}
+	return refuse(j, POLICY_WHY_NOT_ALLOWED, 403, "Forbidden");
+}
+
+void
+policy_judge(const struct work *w, const struct facts *f, const struct sip_msg *m,
+    struct policy_verdict *ret_verdict)
+{
+	struct judge j = {.w = w, .view = w->view, .f = f, .m = m, .v = ret_verdict};
+
+	*ret_verdict = (struct policy_verdict){.kind = POLICY_FORWARD};
+	if (rule_methods(&j) && rule_uris(&j) && rule_peer(&j) && rule_max_forwards(&j))
+		(void)rule_proxy_require(&j);
+}
+
+/* ---- 11.1: where a request of the inside may go ---- */
+
+static void
+target_refused(struct policy_target *t, enum policy_why why, uint16_t status, enum diag diag)
+{
+	*t = (struct policy_target){
+	    .kind = POLICY_TARGET_REFUSED, .why = why, .status = status, .diag = diag};
+}
+
+static void
+target_proxy(struct policy_target *t, const char *fqdn, enum traffic traffic)
+{
+	*t = (struct policy_target){
+	    .kind = POLICY_TARGET_PROXY, .fqdn = str_of(fqdn), .traffic = traffic};
+}
+
+static enum traffic
+provider_traffic(const struct conf_provider *p)
+{
+	return p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER;
+}
+
+/* ms-edge-route: the host must be the proxy of an enabled entry. */
+static void
+target_by_route(const struct view *v, struct str host, struct policy_target *ret)
+{
+	for (uint32_t i = 0; i < v->conf->federation.n_allowed; i++) {
+		const struct conf_allowed_domain *a = &v->conf->federation.allowed[i];
+
+		if (a->proxy_fqdn && a->proxy_fqdn[0] &&
+		    str_eq_nocase(host, str_of(a->proxy_fqdn))) {
+			target_proxy(ret, a->proxy_fqdn, TRAFFIC_DIRECT_PARTNER);
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
+		const struct conf_provider *p = &v->conf->federation.providers[i];
+
+		if (p->enabled && str_eq_nocase(host, str_of(p->proxy_fqdn))) {
+			target_proxy(ret, p->proxy_fqdn, provider_traffic(p));
+			return;
+		}
+	}
+	target_refused(ret, POLICY_WHY_NOT_ALLOWED, 403, DIAG_NO_ROUTE);
+}
+
+static const struct conf_provider *
+provider_owning(const struct view *v, struct str domain)
+{
+	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
+		const struct conf_provider *p = &v->conf->federation.providers[i];
+
+		if (p->enabled && provider_lists(p, domain))
+			return p;
+	}
+	return NULL;
+}
+
+void
+policy_target(
+    const struct view *v, struct str domain, struct str edge_route, struct policy_target *ret)
+{
+	const struct conf_allowed_domain *a = allowed_entry(v, domain);
+	const struct conf_provider *p = provider_owning(v, domain);
+
+	if (!v->allow_federated_users)
+		target_refused(ret, POLICY_WHY_FEDERATION_OFF, 403, DIAG_NOT_FEDERATED);
+	else if (names_is_sip_domain(v->names, domain))
+		target_refused(ret, POLICY_WHY_NOT_FOR_US, 404, DIAG_NO_ROUTE);
+	else if (is_blocked(v, domain))
+		target_refused(ret, POLICY_WHY_BLOCKED_DOMAIN, 403, DIAG_NOT_FEDERATED);
+	else if (edge_route.n)
+		target_by_route(v, edge_route, ret);
+	else if (a && a->proxy_fqdn && a->proxy_fqdn[0])
+		target_proxy(ret, a->proxy_fqdn, TRAFFIC_DIRECT_PARTNER);
+	else if (p)
+		target_proxy(ret, p->proxy_fqdn, provider_traffic(p));
+	else if (a || v->partner_discovery)
+		*ret = (struct policy_target){
+		    .kind = POLICY_TARGET_SRV, .traffic = TRAFFIC_AUTO_FEDERATION};
+	else
+		target_refused(ret, POLICY_WHY_NOT_ALLOWED, 504, DIAG_NO_ROUTE);
+}
