@@ -64,6 +64,8 @@ struct policy_verdict {
 	enum policy_why why;
 	enum traffic traffic; /* valid for POLICY_FORWARD; best known otherwise */
 	bool verified;        /* ms-source-verified-user for partners (11.5) */
+	bool use_source;      /* level UseSourceVerification: the statement of the message stays */
+	bool shared_space;    /* provider with shared address space */
 	struct str
 	    remote_fqdn; /* POLICY_FORWARD of TRAFFIC_PUBLIC_CLOUD: the provider's proxy_fqdn */
 	uint16_t status;
