@@ -21,7 +21,12 @@ add_compile_options(
   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
   -Wwrite-strings -Wformat=2 -Wno-unused-parameter -fno-strict-aliasing -fno-common)
 add_compile_definitions(_GNU_SOURCE EDGED_VERSION="${PROJECT_VERSION}")
-if(EDGED_SANITIZE)
+if(EDGED_FUZZ) # clang only; -O2, since a fuzzer is worth its runs
+  add_compile_options(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+    -fno-omit-frame-pointer -O2 -g -UNDEBUG -Wno-error)
+  add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(EDGED_SANITIZE=1)
+elseif(EDGED_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g)
   add_link_options(-fsanitize=address,undefined)
   add_compile_definitions(EDGED_SANITIZE=1)

@@ -80,7 +80,7 @@ frame_crlf(struct str bytes, size_t at, struct ed_fault *fault)
 	return 1;
 }
 
-/* One or more CRLF; a trailing single CR waits for the next round. */
+/* One or more CRLF; a CR alone behind them waits for the next round. */
 static int64_t
 frame_keepalive(struct str bytes, struct sip_frame *ret_frame, struct ed_fault *fault)
 {
@@ -89,14 +89,12 @@ frame_keepalive(struct str bytes, struct sip_frame *ret_frame, struct ed_fault *
 
 	while (at < bytes.n && bytes.p[at] == '\r') {
 		r = frame_crlf(bytes, at, fault);
-		if (r < 0)
+		if (r <= 0 && at == 0)
 			return r;
-		if (r == 0)
+		if (r <= 0) /* what has come whole counts first, however the bytes were cut */
 			break;
 		at += 2;
 	}
-	if (at == 0)
-		return 0;
 	ret_frame->kind = SIP_FRAME_KEEPALIVE;
 	ret_frame->header_len = (uint32_t)at;
 	ret_frame->body_len = 0;

@@ -88,6 +88,8 @@ static const struct {
     {"keep-alive", "\r\n", 2},
     {"keep-alive, CR of it", "\r", 0},
     {"keep-alive CR CR", "\r\r", ED_MALFORMED},
+    {"keep-alive and the CR of another", "\r\n\r", 2},
+    {"keep-alive and a bare CR", "\r\n\rX", 2},
 };
 
 static const struct {

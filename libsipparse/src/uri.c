@@ -13,11 +13,12 @@
 int
 sip_param_next(struct str params, uint32_t *pos, struct sip_param *ret)
 {
-	const char *end = params.p + params.n;
-	const char *p = params.p + *pos;
-	const char *start, *tail;
+	const char *start, *tail, *p, *end;
 
-	p = scan_blanks(p, end);
+	if (params.n == 0) /* p may be NULL */
+		return 0;
+	end = params.p + params.n;
+	p = scan_blanks(params.p + *pos, end);
 	if (p == end)
 		return 0;
 	if (*p != ';')
@@ -242,13 +243,13 @@ uri_parse_sip(struct sip_uri *u, const char *p, const char *end, struct ed_fault
 int
 sip_uri_parse(struct str text, struct sip_uri *ret_uri, struct ed_fault *fault)
 {
-	const char *p = text.p, *end = text.p + text.n;
+	const char *p = text.p, *end, *bad;
 	struct sip_uri u = {.text = text};
-	const char *bad;
 	int r = ED_OK;
 
 	if (text.n == 0 || text.n > UINT32_MAX / 2)
 		return ed_fail(fault, ED_MALFORMED, 0, "URI: empty");
+	end = text.p + text.n;
 	bad = scan_while(p, end, CH_URI | CH_UTF8);
 	if (bad < end)
 		return uri_fail(fault, &u, bad, "URI: character that must be escaped");
@@ -294,11 +295,14 @@ nameaddr_fail(struct ed_fault *fault, struct str value, const char *at, const ch
 int
 sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *fault)
 {
-	const char *p = value.p, *end = value.p + value.n, *start, *open;
+	const char *p = value.p, *end, *start, *open;
 	struct sip_nameaddr na = {.display = STR_NONE};
 
+	if (value.n == 0 || value.n > UINT32_MAX / 2)
+		return ed_fail(fault, ED_MALFORMED, 0, "name-addr: empty");
 	if (value.n == 1 && *p == '*')
 		return ed_fail(fault, ED_UNSUPPORTED, 0, "name-addr: *");
+	end = value.p + value.n;
 	p = start = scan_blanks(p, end);
 	if (p == end)
 		return nameaddr_fail(fault, value, p, "name-addr: empty");

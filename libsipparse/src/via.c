@@ -81,14 +81,15 @@ via_params(struct sip_via *v, struct ed_fault *fault)
 int
 sip_via_parse(struct str value, struct sip_via *ret_via, struct ed_fault *fault)
 {
-	const char *p = value.p, *end = value.p + value.n;
+	const char *p = value.p, *end;
 	struct sip_via v = {.text = value};
 	struct hostport hp;
 	int r;
 
 	/* Blanks around the slashes are legal and refused: a blank there ends the field to some. */
 	if (value.n < 8 || !name_is(p, "sip/2.0/", 8))
-		return via_fail(fault, value, p, "Via: not SIP/2.0/");
+		return ed_fail(fault, ED_MALFORMED, 0, "Via: not SIP/2.0/");
+	end = p + value.n;
 	p += 8;
 	v.transport.p = p;
 	p = scan_while(p, end, CH_TOKEN);
@@ -118,5 +119,5 @@ sip_via_parse(struct str value, struct sip_via *ret_via, struct ed_fault *fault)
 bool
 sip_via_has_cookie(const struct sip_via *v)
 {
-	return v->branch.n >= 7 && name_is(v->branch.p, "z9hg4bk", 7);
+	return v->branch.n > 7 && name_is(v->branch.p, "z9hg4bk", 7);
 }

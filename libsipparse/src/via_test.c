@@ -145,6 +145,9 @@ test_cookie(void **state)
 	assert_true(sip_via_has_cookie(&v));
 	assert_int_equal(sip_via_parse(STR("SIP/2.0/TLS a;branch=z9hG4b"), &v, NULL), ED_OK);
 	assert_false(sip_via_has_cookie(&v));
+	/* RFC 4475 3.2.1: the cookie alone identifies nothing. */
+	assert_int_equal(sip_via_parse(STR("SIP/2.0/TLS a;branch=z9hG4bK"), &v, NULL), ED_OK);
+	assert_false(sip_via_has_cookie(&v));
 	assert_int_equal(sip_via_parse(STR("SIP/2.0/TLS a"), &v, NULL), ED_OK);
 	assert_false(sip_via_has_cookie(&v));
 }

@@ -29,7 +29,7 @@ struct sip_via {
 /* ED_OK or ED_MALFORMED. A repeated branch, received, rport, maddr or ttl is malformed. */
 int sip_via_parse(struct str value, struct sip_via *ret_via, struct ed_fault *fault) ED_MUST_CHECK;
 
-/* RFC 3261 8.1.1.7: the branch starts with the magic cookie (compared without case). */
+/* RFC 3261 8.1.1.7: the branch starts with the magic cookie (compared without case) and goes on. */
 bool sip_via_has_cookie(const struct sip_via *v);
 
 #endif
