@@ -67,7 +67,6 @@ const struct stun_dialect stun_dialect_ms = {
     .pads_text = true,
     .number =
 	{
-	    [STUN_MAPPED_ADDRESS] = 0x0001,
 	    [STUN_RELAYED_ADDRESS] = 0x0001,
 	    [STUN_USERNAME] = 0x0006,
 	    [STUN_MESSAGE_INTEGRITY] = 0x0008,
@@ -90,7 +89,7 @@ const struct stun_dialect stun_dialect_ms = {
 	},
     .low =
 	{
-	    [0x01] = STUN_MAPPED_ADDRESS,
+	    [0x01] = STUN_RELAYED_ADDRESS,
 	    [0x06] = STUN_USERNAME,
 	    [0x08] = STUN_MESSAGE_INTEGRITY,
 	    [0x09] = STUN_ERROR_CODE,

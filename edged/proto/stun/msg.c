@@ -144,15 +144,38 @@ mask_addr(uint8_t *v, size_t n, const uint8_t *id)
 		v[i] ^= id[i - 4];
 }
 
+bool
+stun_next(const struct stun_msg *m, enum stun_attr what, uint32_t *at, struct str *ret)
+{
+	const uint8_t *p = (const uint8_t *)m->bytes.p;
+	uint32_t end = m->integrity_at ? m->integrity_at : (uint32_t)m->bytes.n;
+
+	if (*at == 0)
+		*at = STUN_HEADER_LEN;
+	while (*at < end) { /* the lengths were checked by the parser */
+		uint32_t here = *at, len = stun_u16(p + here + 2);
+
+		*at = here + 4 + (m->dialect->padded ? (len + 3) & ~3u : len);
+		if (meaning(m->dialect, stun_u16(p + here)) == what) {
+			*ret = (struct str){(const char *)p + here + 4, len};
+			return true;
+		}
+	}
+	return false;
+}
+
 int
 stun_get_addr(const struct stun_msg *m, enum stun_attr what, struct addr *ret)
 {
-	struct str s = m->attr[what];
+	return m->attr[what].p ? stun_addr_of(m, what, m->attr[what], ret) : ED_STATE;
+}
+
+int
+stun_addr_of(const struct stun_msg *m, enum stun_attr what, struct str s, struct addr *ret)
+{
 	uint8_t v[20];
 	struct addr a = {0};
 
-	if (!s.p)
-		return ED_STATE;
 	if (s.n < 4)
 		return ED_MALFORMED;
 	if (s.p[1] != 1 && s.p[1] != 2)

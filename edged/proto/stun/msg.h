@@ -69,10 +69,18 @@ stun_has(const struct stun_msg *m, enum stun_attr what)
 	return m->attr[what].p != NULL;
 }
 
+/* Every attribute of that meaning in front of MESSAGE-INTEGRITY: *at starts at 0. False at the end.
+ */
+bool stun_next(const struct stun_msg *m, enum stun_attr what, uint32_t *at, struct str *ret);
+
 /* ED_OK; ED_STATE when absent; ED_MALFORMED when it is not four bytes long. */
 int stun_get_u32(const struct stun_msg *m, enum stun_attr what, uint32_t *ret) ED_MUST_CHECK;
 /* An address, unmasked as the dialect says. ED_STATE, ED_MALFORMED, ED_UNSUPPORTED (family). */
 int stun_get_addr(const struct stun_msg *m, enum stun_attr what, struct addr *ret) ED_MUST_CHECK;
+
+/* The same for one that stun_next gave. */
+int stun_addr_of(const struct stun_msg *m, enum stun_attr what, struct str value,
+    struct addr *ret) ED_MUST_CHECK;
 
 struct stun_writer {
 	const struct stun_dialect *d;
