@@ -250,7 +250,7 @@ link_watch(struct nexthop_link *l, uint64_t now_ms)
 		nh->ops->close(nh->arg, l);
 		return;
 	}
-	if (since && now_ms - since >= NEXTHOP_PROBE_MS && l->probed_ms < since) {
+	if (since && now_ms - since >= NEXTHOP_PROBE_MS && l->probed_ms <= since) {
 		l->probed_ms = now_ms;
 		nh->ops->probe(nh->arg, l);
 		return;
