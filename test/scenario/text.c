@@ -175,10 +175,11 @@ text_to_wire(const char *lines, struct buf *out)
 }
 
 void
-text_answer(const struct text_msg *m, int status, const char *reason, const char *more, unsigned tag,
-    struct buf *out)
+text_answer(const struct text_msg *m, int status, const char *reason, const char *more,
+    unsigned tag, struct buf *out)
 {
-	static const char *const copied[] = {"Via", "Record-Route", "From", "To", "Call-ID", "CSeq"};
+	static const char *const copied[] = {
+	    "Via", "Record-Route", "From", "To", "Call-ID", "CSeq"};
 	struct buf b = {0};
 
 	buf_fmt(&b, "SIP/2.0 %d %s\n", status, reason);

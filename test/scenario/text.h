@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * scenario/text.h: SIP messages as the made-up peers of a scenario see them: lines of text. On purpose
- * not the parser of the program under test: what it writes is read by somebody else's eyes.
+ * scenario/text.h: SIP messages as the made-up peers of a scenario see them: lines of text. On
+ * purpose not the parser of the program under test: what it writes is read by somebody else's eyes.
  */
 #ifndef SCENARIO_TEXT_H
 #define SCENARIO_TEXT_H
@@ -47,7 +47,8 @@ void buf_add(struct buf *b, const char *p, size_t n);
 void buf_fmt(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_free(struct buf *b);
 
-/* Lines of a script (LF) to a message on the wire: CRLF, the body as it is, Content-Length if missing. */
+/* Lines of a script (LF) to a message on the wire: CRLF, the body as it is, Content-Length if
+ * missing. */
 void text_to_wire(const char *lines, struct buf *out);
 /* An answer to request m; more: header lines (and body after an empty line), may be "". */
 void text_answer(const struct text_msg *m, int status, const char *reason, const char *more,
