@@ -22,21 +22,15 @@ struct change {
 	const char *why;
 };
 
-static struct str
-peer_ip(struct change *c, bool with_port)
+static void
+put_peer_ip(struct text *t, const struct change *c)
 {
 	char buf[ADDR_STR_LEN];
-	struct text t = text_start(c->w->arena, ADDR_STR_LEN + 2);
 	bool v6 = c->f->remote.family == 6;
 
-	if (with_port) {
-		text_put(&t, str_of(addr_str(&c->f->remote, buf)));
-		return text_done(&t);
-	}
-	text_put(&t, v6 ? STR("[") : STR(""));
-	text_put(&t, str_of(addr_ip_str(&c->f->remote, buf)));
-	text_put(&t, v6 ? STR("]") : STR(""));
-	return text_done(&t);
+	text_put(t, v6 ? STR("[") : STR(""));
+	text_put(t, str_of(addr_ip_str(&c->f->remote, buf)));
+	text_put(t, v6 ? STR("]") : STR(""));
 }
 
 /* Walks the URI's parameters: transport must be the real one, a cid that is not ours to keep goes.
@@ -64,8 +58,8 @@ walk_uri_params(struct change *c, bool replace, bool *ret_maddr)
 			struct text t = text_start(c->w->arena, ADDR_STR_LEN + 16);
 
 			text_put(&t, STR(";maddr="));
-			text_put(&t, peer_ip(c, false));
-			sip_edit_splice(c->e, params_at + p.at, p.len, text_done(&t));
+			put_peer_ip(&t, c);
+			text_splice(c->e, params_at + p.at, p.len, &t);
 			*ret_maddr = true;
 		}
 	}
@@ -82,17 +76,17 @@ append_uri_params(struct change *c, bool maddr)
 
 	if (maddr) {
 		text_put(&t, STR(";maddr="));
-		text_put(&t, peer_ip(c, false));
+		put_peer_ip(&t, c);
 	}
 	text_put(&t, STR(";ms-received-cid="));
 	text_put_hex(&t, c->f->cid, 1, true);
 	if (c->na.bracketed) {
-		sip_edit_splice(c->e, c->uri_at + n, 0, text_done(&t));
+		text_splice(c->e, c->uri_at + n, 0, &t);
 		return;
 	}
 	text_put(&t, STR(">"));
 	sip_edit_splice(c->e, c->uri_at, 0, STR("<"));
-	sip_edit_splice(c->e, c->uri_at + n, 0, text_done(&t));
+	text_splice(c->e, c->uri_at + n, 0, &t);
 }
 
 static int
@@ -108,9 +102,13 @@ replace_address(struct change *c)
 	r = walk_uri_params(c, true, &maddr);
 	if (r < 0)
 		return r;
-	if (!maddr && is_ip)
-		sip_edit_splice(
-		    c->e, c->uri_at + c->uri.host_at, c->uri.hostport_n, peer_ip(c, true));
+	if (!maddr && is_ip) {
+		char buf[ADDR_STR_LEN];
+		struct text t = text_start(c->w->arena, sizeof(buf));
+
+		text_put(&t, str_of(addr_str(&c->f->remote, buf)));
+		text_splice(c->e, c->uri_at + c->uri.host_at, c->uri.hostport_n, &t);
+	}
 	append_uri_params(c, !maddr && !is_ip);
 	return ED_OK;
 }

@@ -190,7 +190,7 @@ count_down(const struct walk *k, const struct sip_line *l)
 		return;
 	t = text_start(k->w->arena, 16);
 	text_put_u32(&t, (uint32_t)k->m->max_forwards - 1);
-	sip_edit_replace_value(k->e, l, text_done(&t));
+	text_splice(k->e, l->value_at, l->value_len, &t);
 }
 
 static bool
@@ -321,13 +321,36 @@ headers_apply(const struct work *w, enum headers_way way, const struct headers_o
 		sip_edit_insert_first(e, STR("ms-user-logon-data: RemoteUser\r\n"));
 	for (uint16_t i = 0; i < m->n_lines; i++)
 		walk_line(&k, &m->lines[i]);
-	if (k.hides)
+	if (k.hides && !o->uri_written)
 		scan_start_line(&k);
 	if (m->is_request && m->max_forwards < 0)
 		sip_edit_insert_last(e, STR("Max-Forwards: 70\r\n"));
 	if (!out && m->is_request)
 		add_trust(&k);
 	return e->err;
+}
+
+struct str
+headers_without_names(const struct work *w, struct str text, bool with_addresses)
+{
+	struct str by = w->view->external_fqdn, rest = text;
+	size_t hit, len, n = 0;
+	struct text t;
+
+	while (names_scan(w->view->names, rest, with_addresses, &hit, &len)) {
+		rest = str_from(rest, hit + len);
+		n++;
+	}
+	if (n == 0)
+		return text;
+	t = text_start(w->arena, text.n + n * by.n);
+	while (names_scan(w->view->names, text, with_addresses, &hit, &len)) {
+		text_put(&t, str_first(text, hit));
+		text_put(&t, by);
+		text = str_from(text, hit + len);
+	}
+	text_put(&t, text);
+	return text_done(&t);
 }
 
 bool

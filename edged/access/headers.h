@@ -38,6 +38,7 @@ struct headers_opts {
 	bool shared_space;    /* partner is a provider with shared address space: split-domain-info
 				 stays */
 	struct str remote_fqdn; /* public provider's proxy */
+	bool uri_written;       /* the Request-URI is replaced elsewhere: leave it alone */
 	bool logon_data; /* HEADERS_TO_CLIENT response for a remote user: set ms-user-logon-data */
 };
 
@@ -47,6 +48,9 @@ int headers_apply(const struct work *w, enum headers_way way, const struct heade
 
 /* ms-edge-proxy-message-trust line (CRLF) that goes inward for this traffic. */
 struct str headers_trust_line(const struct work *w, const struct headers_opts *o);
+
+/* text with every inside name replaced by the external one; p NULL without memory. */
+struct str headers_without_names(const struct work *w, struct str text, bool with_addresses);
 
 /* True when the table lets no line of that id pass on that way, whatever it holds. */
 bool headers_is_stripped(enum headers_way way, unsigned hdr_id, bool is_request);

@@ -93,6 +93,8 @@ struct hide_keep {
 	uint32_t rrs_n;    /* Record-Route lines: leaving: the inside's; entering: those the outside
 			      brought */
 	uint32_t contacts_n; /* REGISTER: host[:port] of the Contacts as sent, each with LF */
+	uint8_t traffic;     /* enum traffic of the outside party */
+	uint8_t verified;
 	uint64_t cid;
 	char bytes[];
 };

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "sipparse/edit.h"
 
 struct text {
 	char *p;
@@ -89,6 +90,16 @@ static inline struct str
 text_done(const struct text *t)
 {
 	return t->bad ? STR_NONE : (struct str){t->p, t->n};
+}
+
+/* Splice in what was put together; without memory the whole list of edits is void. */
+static inline void
+text_splice(struct sip_edits *e, uint32_t at, uint32_t cut, const struct text *t)
+{
+	if (t->bad)
+		e->err = ED_NOMEM;
+	else
+		sip_edit_splice(e, at, cut, text_done(t));
 }
 
 #endif

@@ -45,7 +45,7 @@ clean_params(const struct work *w, const struct sip_via *v, uint32_t params_at, 
 
 			text_put(&t, STR(";rport="));
 			text_put_u32(&t, port);
-			sip_edit_splice(e, params_at + p.at, p.len, text_done(&t));
+			text_splice(e, params_at + p.at, p.len, &t);
 		}
 	}
 	return r;
@@ -85,8 +85,36 @@ via_mark(const struct work *w, const struct facts *f, const struct sip_msg *m, s
 	text_put_u32(&t, f->remote.port);
 	text_put(&t, STR(";ms-received-cid="));
 	text_put_hex(&t, f->cid, 1, true);
-	sip_edit_splice(e, val.at + (uint32_t)val.text.n, 0, text_done(&t));
+	text_splice(e, val.at + (uint32_t)val.text.n, 0, &t);
 	return text_done(&t).p ? ED_OK : ED_NOMEM;
+}
+
+struct str
+via_marked(const struct work *w, const struct facts *f, const struct sip_msg *m)
+{
+	struct sip_values it;
+	struct sip_value val;
+	struct sip_edits e;
+	struct text t;
+	uint32_t at;
+
+	sip_values_init(&it, m, SIP_HDR_VIA);
+	if (sip_values_next(&it, &val) != 1)
+		return STR_NONE;
+	sip_edits_init(&e, w->arena, m);
+	if (via_mark(w, f, m, &e) < 0 || e.err)
+		return val.text;
+	t = text_start(w->arena, val.text.n + 160);
+	at = val.at;
+	for (uint32_t i = 0; i < e.n; i++) { /* via_mark asks in ascending order */
+		const struct sip_splice *s = &e.splices[i];
+
+		text_put(&t, (struct str){m->bytes.p + at, s->at - at});
+		text_put(&t, s->text);
+		at = s->at + s->cut;
+	}
+	text_put(&t, (struct str){m->bytes.p + at, val.at + (uint32_t)val.text.n - at});
+	return text_done(&t);
 }
 
 /* ---- our own ---- */

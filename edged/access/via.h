@@ -32,6 +32,10 @@ struct sip_msg;
 int via_mark(const struct work *w, const struct facts *f, const struct sip_msg *m,
     struct sip_edits *e) ED_MUST_CHECK;
 
+/* The same as text: the marked top Via value alone, for answers of our own; p NULL when there is
+ * none. */
+struct str via_marked(const struct work *w, const struct facts *f, const struct sip_msg *m);
+
 /* Branch of a request we are about to send under transaction number id. */
 int via_branch(const struct work *w, const struct sip_msg *m, uint64_t id,
     char ret_branch[VIA_BRANCH_LEN]) ED_MUST_CHECK;
