@@ -398,6 +398,10 @@ class Edged:
         self.lab, self.bin = lab, bins
         over.setdefault("log__target", "stderr")
         over.setdefault("control__socket", lab.path("control.sock"))
+        over.setdefault("edge__run_dir", lab.path("run"))
+        # One test machine stands for many users; test_limits.py has the real figures.
+        over.setdefault("access__limits__handshakes_per_minute", 0)
+        over.setdefault("access__limits__registers_per_minute", 0)
         self.conf = lab.edged_conf(**over)
         env = {"EDGED_LIBEXEC": bins}
         self.proc = Proc(lab, "edge", [os.path.join(bins, "edged"), "-c", self.conf], name="edged", env=env)

@@ -125,8 +125,9 @@ class Conn:
 
     @classmethod
     def open(cls, lab, host, address, port, server_name, source=None, ca="external-ca.pem", cert=None, on_message=None, timeout=10.0,
-             version=None, resume=None):
+             version=None):
         ctx = ssl.create_default_context(cafile=lab.cert(ca))
+        ctx.check_hostname = server_name is not None  # None: the chain only
         if cert:
             ctx.load_cert_chain(lab.cert(cert + ".pem"), lab.cert(cert + ".key"))
         if version:
@@ -135,7 +136,7 @@ class Conn:
         s.setblocking(False)
 
         async def go():
-            r, w = await asyncio.open_connection(sock=s, ssl=ctx, server_hostname=server_name, limit=1 << 20)
+            r, w = await asyncio.open_connection(sock=s, ssl=ctx, server_hostname=server_name or address, limit=1 << 20)
             return cls(r, w, on_message)
         return io().call(go(), timeout)
 
