@@ -60,10 +60,10 @@ class Tap:
                 self.note(self.outside, phone.user, "in" if out else "out", m.group(3))
             self.at[phone.proc.name] += last
         data, last = self.news(self.kamailio.proc), 0
-        for m in re.finditer(rb"tap: (in|out) (\S+) ([0-9a-fA-F]+)\n", data):
+        for m in re.finditer(rb"tap: (rcv|snd) (\S+) (\S+) ([0-9a-fA-F]+)\n", data):
             last = m.end()
-            if m.group(2).decode() == EDGE_IN:
-                self.note(self.inside, "fe01", m.group(1).decode(), bytes.fromhex(m.group(3).decode()))
+            if m.group(2 if m.group(1) == b"rcv" else 3).decode() == EDGE_IN:
+                self.note(self.inside, "fe01", "in" if m.group(1) == b"rcv" else "out", bytes.fromhex(m.group(4).decode()))
         self.at[self.kamailio.proc.name] += last
         self.settle(1.5)
 
@@ -75,6 +75,8 @@ class Tap:
             hit = re.search(rb"contoso\.net|10\.20\.0\.|10\.30\.0\.", raw.partition(b"\r\n\r\n")[0])
             if hit:
                 self.leaks.append("%s in %s" % (hit.group(0).decode(), m.start))
+        if m.code == 100:
+            return  # of one hop only
         key = (way, m.h("Call-ID"), m.h("CSeq"), m.code or m.method)
         other = self.inside if side is self.outside else self.outside
         if key in other:
