@@ -667,7 +667,7 @@ read_rrs(const struct job *j, struct rr_list *l)
 {
 	struct sip_values it;
 	struct sip_nameaddr na;
-	int r;
+	int r = 0;
 
 	l->n = 0;
 	if (j->m->first[SIP_HDR_RECORD_ROUTE] == SIP_NO_LINE)
