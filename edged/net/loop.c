@@ -21,7 +21,7 @@ struct loop {
 	uint64_t now_ms;
 	bool now_stale;
 	bool stop;
-	struct list tasks;
+	struct list tasks, late;
 	struct wheel wheel;
 };
 
@@ -65,6 +65,7 @@ loop_new(void)
 	if (!l)
 		return NULL;
 	list_init(&l->tasks);
+	list_init(&l->late);
 	l->now_ms = clock_ms();
 	l->wake_ms = UINT64_MAX;
 	wheel_init(&l->wheel, l->now_ms);
@@ -114,14 +115,14 @@ arm_wake(struct loop *l)
 }
 
 static void
-run_tasks(struct loop *l)
+run_tasks(struct list *tasks)
 {
 	struct list now;
 
 	/* Only those put off until here: one that puts itself off again has its turn next round. */
 	list_init(&now);
-	while (!list_is_empty(&l->tasks)) {
-		struct list *it = l->tasks.next;
+	while (!list_is_empty(tasks)) {
+		struct list *it = tasks->next;
 
 		list_remove(it);
 		list_push_back(&now, it);
@@ -142,7 +143,7 @@ loop_run(struct loop *l)
 	while (!l->stop) {
 		int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
-		if (!list_is_empty(&l->tasks))
+		if (!list_is_empty(&l->tasks) || !list_is_empty(&l->late))
 			flags |= EVLOOP_NONBLOCK;
 		else
 			arm_wake(l);
@@ -152,7 +153,11 @@ loop_run(struct loop *l)
 			break;
 		}
 		wheel_run(&l->wheel, loop_now_ms(l));
-		run_tasks(l);
+		run_tasks(&l->tasks);
+		if (!list_is_empty(&l->late)) {
+			run_tasks(&l->late);
+			run_tasks(&l->tasks);
+		}
 	}
 	l->stop = false;
 	return r;
@@ -187,6 +192,13 @@ loop_defer(struct loop *l, struct loop_task *t)
 {
 	if (!list_is_linked(&t->link))
 		list_push_back(&l->tasks, &t->link);
+}
+
+void
+loop_defer_late(struct loop *l, struct loop_task *t)
+{
+	if (!list_is_linked(&t->link))
+		list_push_back(&l->late, &t->link);
 }
 
 void

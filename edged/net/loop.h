@@ -34,6 +34,9 @@ struct loop_task {
 	void (*run)(struct loop_task *t);
 };
 void loop_defer(struct loop *l, struct loop_task *t); /* no harm when already put off */
+/* The same, but after all of loop_defer's: work that must not stand in front of output. What it
+ * puts off itself with loop_defer still runs in this round. */
+void loop_defer_late(struct loop *l, struct loop_task *t);
 void loop_defer_cancel(struct loop_task *t);
 
 /*

@@ -24,10 +24,7 @@ struct tls_ctx; /* counted; a connection keeps the one it was born with */
 struct tls_facts {
 	bool resumed;
 	bool has_cert;
-	/* Peer leaf: all SAN dNSNames, lower case, no trailing dot; CN apart. Views into the facts.
-	 */
-	struct str names[TLS_NAMES_MAX];
-	uint16_t n_names;
+	uint16_t n_names;    /* names[] stands last */
 	bool names_cut;      /* more than TLS_NAMES_MAX */
 	struct str cn;       /* empty if none or not a plausible host name */
 	bool has_san;        /* any dNSName */
@@ -38,6 +35,12 @@ struct tls_facts {
 	const char *cipher;
 	struct str sni;  /* server side: what the client asked for; empty if nothing */
 	struct str alpn; /* what was agreed; empty if nothing (the room judges that) */
+	/*
+	 * Peer leaf: all SAN dNSNames, lower case, no trailing dot; CN apart. Views into the facts.
+	 * The struct is allocated no longer than n_names asks for: keep the pointer, never copy the
+	 * whole.
+	 */
+	struct str names[TLS_NAMES_MAX];
 };
 
 /* True when name (no case) is among the facts' SANs; CN counts only if cn_fallback and no SAN at
@@ -61,8 +64,12 @@ struct tls_server_conf {
 	const struct tls_identity *ids; /* RSA and/or ECDSA */
 	uint8_t n_ids;
 	enum tls_peer_cert peer;
-	struct str trust_pem;    /* CAs for peer certificates; empty when peer is NONE */
-	bool peer_server_eku_ok; /* CERT-EXT-14: a partner with server usage only is accepted */
+	struct str trust_pem; /* CAs for peer certificates; empty when peer is NONE */
+	/* CERT-EXT-14: a peer with server usage only is accepted. Inside too: certificates of Front
+	 * Ends are made for servers, and they dial us with them. */
+	bool peer_server_eku_ok;
+	bool only_tls13;
+	bool only_aead; /* without the CBC suites that Windows Server 2012 R2 needs for RSA */
 	bool tickets;
 	uint8_t ticket_key[3][48]; /* current, previous, next: name(16) aes(16) hmac(16) */
 	bool have_ticket_keys;
@@ -80,7 +87,8 @@ struct tls_client_conf {
 	const struct str *expect;
 	uint16_t n_expect;
 	bool cn_fallback; /* inside only, CERT-INT-04 */
-	struct str alpn;  /* one protocol name offered, or empty */
+	bool only_tls13, only_aead;
+	struct str alpn; /* one protocol name offered, or empty */
 };
 int tls_client_new(
     const struct tls_client_conf *conf, struct tls_ctx **ret, struct ed_fault *fault) ED_MUST_CHECK;
