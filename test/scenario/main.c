@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "access/counters.h"
+#include "svc/log.h"
 #include "world.h"
 
 struct script {
@@ -238,6 +239,21 @@ is_wanted(const struct text_msg *m, const char *what)
 	return m->is_request && strcmp(m->method, first) == 0;
 }
 
+/* Parts are separated by "; ": values may hold semicolons. */
+static char *
+next_part(char **at, char *text)
+{
+	char *part = text ? text : *at, *end;
+
+	if (!part || !*part)
+		return NULL;
+	end = strstr(part, "; ");
+	*at = end ? end + 2 : NULL;
+	if (end)
+		*end = '\0';
+	return part;
+}
+
 static void
 do_gets(struct script *s, struct peer *p, const char *rest)
 {
@@ -257,15 +273,11 @@ do_gets(struct script *s, struct peer *p, const char *rest)
 	ladder(s, p->name, "<-", m->start);
 	check_invariants(&s->w, p, m);
 	all = expand(s, rest);
-	what = strtok_r(all, ";\n", &save);
+	what = next_part(&save, all);
 	if (!is_wanted(m, what))
 		world_fail(&s->w, "%s expected %s and got:\n%s", p->name, what, m->raw);
-	while ((what = strtok_r(NULL, ";\n", &save)) != NULL && !s->w.failure[0]) {
-		while (*what == ' ' || *what == '\t')
-			what++;
-		if (*what)
-			check_assert(&s->w, m, what);
-	}
+	while ((what = next_part(&save, NULL)) != NULL && !s->w.failure[0])
+		check_assert(&s->w, m, what);
 	free(all);
 	text_free(m);
 }
@@ -372,6 +384,8 @@ peer_does(struct script *s, const char *name, const char *verb, const char *rest
 		world_fail(&s->w, "%s: unknown verb %s", name, verb);
 }
 
+static void do_include(struct script *s, const char *name);
+
 static void
 statement(struct script *s, const char *line)
 {
@@ -390,7 +404,9 @@ statement(struct script *s, const char *line)
 			statement(s, line + at);
 		return;
 	}
-	if (strcmp(first, "conf") == 0)
+	if (strcmp(first, "include") == 0)
+		do_include(s, line + at);
+	else if (strcmp(first, "conf") == 0)
 		do_conf(s, line + at);
 	else if (strcmp(first, "host") == 0)
 		do_host(s, line + at);
@@ -418,12 +434,51 @@ statement(struct script *s, const char *line)
 		world_settle(&s->w);
 }
 
+static void
+run(struct script *s)
+{
+	char *line = NULL;
+	size_t room = 0;
+
+	while (!s->w.failure[0] && getline(&line, &room, s->in) > 0) {
+		char *at = line + strspn(line, " \t");
+
+		s->line++;
+		at[strcspn(at, "\n")] = '\0';
+		if (*at && *at != '#')
+			statement(s, at);
+	}
+	free(line);
+}
+
+/* "include FILE": beside the script that says so. */
+static void
+do_include(struct script *s, const char *name)
+{
+	struct script outer = *s;
+	const char *slash = strrchr(s->path, '/');
+	char path[512];
+
+	snprintf(
+	    path, sizeof(path), "%.*s%s", slash ? (int)(slash - s->path + 1) : 0, s->path, name);
+	s->in = fopen(path, "r");
+	if (!s->in) {
+		s->in = outer.in;
+		world_fail(&s->w, "include: cannot open %s", path);
+		return;
+	}
+	s->line = 0;
+	run(s);
+	fclose(s->in);
+	s->in = outer.in;
+	if (!s->w.failure[0])
+		s->line = outer.line;
+}
+
 static int
 play(const char *path)
 {
 	struct script *s = calloc(1, sizeof(*s));
-	char *line = NULL;
-	size_t room = 0;
 	int status = 0;
 
 	s->path = path;
@@ -434,14 +489,7 @@ play(const char *path)
 		return 2;
 	}
 	world_init(&s->w);
-	while (!s->w.failure[0] && getline(&line, &room, s->in) > 0) {
-		char *at = line + strspn(line, " \t");
-
-		s->line++;
-		at[strcspn(at, "\n")] = '\0';
-		if (*at && *at != '#')
-			statement(s, at);
-	}
+	run(s);
 	if (!s->w.failure[0])
 		nothing_is_left(s);
 	if (s->w.failure[0]) {
@@ -449,7 +497,6 @@ play(const char *path)
 		status = 1;
 	}
 	fclose(s->in);
-	free(line);
 	world_done(&s->w);
 	free(s);
 	return status;
@@ -460,6 +507,7 @@ main(int argc, char **argv)
 {
 	int status = argc > 1 ? 0 : 2;
 
+	log_set_level(getenv("SCENARIO_LOG") ? LOG_DEBUG_L : LOG_ERROR_L);
 	for (int i = 1; i < argc && status == 0; i++)
 		status = play(argv[i]);
 	return status;

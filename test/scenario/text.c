@@ -174,6 +174,19 @@ text_to_wire(const char *lines, struct buf *out)
 		buf_add(out, body + 2, body_n);
 }
 
+/* Record-Routes of servers behind the one that answers stand above those they copied. */
+static const char *
+put_routes_first(struct buf *b, const char *more)
+{
+	while (strncasecmp(more, "Record-Route:", 13) == 0) {
+		size_t n = strcspn(more, "\n") + 1;
+
+		buf_add(b, more, n);
+		more += n;
+	}
+	return more;
+}
+
 void
 text_answer(const struct text_msg *m, int status, const char *reason, const char *more,
     unsigned tag, struct buf *out)
@@ -183,6 +196,7 @@ text_answer(const struct text_msg *m, int status, const char *reason, const char
 	struct buf b = {0};
 
 	buf_fmt(&b, "SIP/2.0 %d %s\n", status, reason);
+	more = put_routes_first(&b, more);
 	for (unsigned k = 0; k < sizeof(copied) / sizeof(copied[0]); k++) {
 		const char *v;
 
