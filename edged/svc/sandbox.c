@@ -28,7 +28,7 @@ static const char *const base_calls[] = {"read", "write", "readv", "writev", "pr
     "restart_syscall", "epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "epoll_create1",
     "poll", "ppoll", "timerfd_create", "timerfd_settime", "timerfd_gettime", "eventfd2", "sendmsg",
     "recvmsg", "sendto", "recvfrom", "getrusage", "sched_yield", "tgkill", "rseq", "membarrier",
-    "memfd_create", "fcntl", "dup", "uname", "prlimit64", "getcpu"};
+    "memfd_create", "fcntl", "dup", "uname", "prlimit64", "getcpu", "mlock", "munlock"};
 static const char *const socket_calls[] = {
     "setsockopt", "getsockopt", "getsockname", "getpeername", "shutdown", "ioctl"};
 static const char *const accept_calls[] = {"accept4", "accept"};

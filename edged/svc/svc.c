@@ -15,7 +15,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,21 +121,6 @@ svc_listeners(struct svc *s, size_t *ret_n)
 {
 	*ret_n = s->n_listeners;
 	return s->listeners;
-}
-
-void
-svc_random(void *p, size_t n)
-{
-	char *at = p;
-
-	while (n > 0) {
-		ssize_t k = getrandom(at, n, 0);
-
-		if (k < 0)
-			abort();
-		at += k;
-		n -= (size_t)k;
-	}
 }
 
 void
