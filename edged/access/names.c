@@ -489,58 +489,73 @@ scan_run(
 	return false;
 }
 
-/* Runs of hexadecimal digits and colons; only where an inside network or server is IPv6. */
+/*
+ * An IPv6 address of the inside that begins at `at`: as many octets as it may have, less a colon or
+ * dot that belongs to the sentence. Looked for only where an inside network or server is IPv6.
+ */
 static bool
-scan_v6(const struct names *n, struct str text, size_t *ret_at, size_t *ret_len)
+holds_v6(const struct names *n, struct str text, size_t at, size_t *ret_len)
 {
-	size_t at = 0;
+	size_t end = at;
+	bool colon = false;
 
-	while (at < text.n) {
-		size_t end = at;
+	while (end < text.n && end - at < ADDR_STR_LEN && is_v6_char((unsigned char)text.p[end]))
+		colon |= text.p[end++] == ':';
+	while (end > at && (text.p[end - 1] == '.' ||
+			       (text.p[end - 1] == ':' && end - at > 2 && text.p[end - 2] != ':')))
+		end--;
+	if (!colon || !names_is_inside(n, (struct str){text.p + at, end - at}, true))
+		return false;
+	*ret_len = end - at;
+	return true;
+}
 
-		while (end < text.n && is_v6_char((unsigned char)text.p[end]))
-			end++;
-		if (end - at > 2 && end - at < ADDR_STR_LEN && memchr(text.p + at, ':', end - at) &&
-		    names_is_inside(n, (struct str){text.p + at, end - at}, true)) {
-			*ret_at = at;
-			*ret_len = end - at;
-			return true;
-		}
-		at = end + 1;
+/* The next place where a name or address can begin; text.n when there is none. */
+static size_t
+next_start(const struct names *n, struct str text, size_t at, bool v6)
+{
+	const char *dot;
+	size_t start;
+
+	if (n->has_dotless || v6) { /* nothing tells a name from a word: look at every one */
+		while (at < text.n && !is_host_char((unsigned char)text.p[at]) &&
+		       !(v6 && text.p[at] == ':' && at + 1 < text.n && text.p[at + 1] == ':'))
+			at++;
+		return at;
 	}
-	return false;
+	dot = at < text.n ? memchr(text.p + at, '.', text.n - at) : NULL;
+	if (!dot)
+		return text.n;
+	start = (size_t)(dot - text.p);
+	while (start > at && is_host_char((unsigned char)text.p[start - 1]))
+		start--;
+	return start;
 }
 
 bool
 names_scan(
     const struct names *n, struct str text, bool with_addresses, size_t *ret_at, size_t *ret_len)
 {
+	bool v6 = with_addresses && n->has_v6;
 	size_t at = 0;
 
-	while (at < text.n) {
-		size_t start, end, hit, len;
+	while ((at = next_start(n, text, at, v6)) < text.n) {
+		size_t end = at, hit, len;
 
-		if (n->has_dotless) {
-			start = at;
-		} else {
-			const char *dot = memchr(text.p + at, '.', text.n - at);
-
-			if (!dot)
-				break;
-			start = (size_t)(dot - text.p);
-			while (start > at && is_host_char((unsigned char)text.p[start - 1]))
-				start--;
+		if (v6 && holds_v6(n, text, at, &len)) {
+			*ret_at = at;
+			*ret_len = len;
+			return true;
 		}
-		end = start;
 		while (end < text.n && is_host_char((unsigned char)text.p[end]))
 			end++;
-		if (end > start && scan_run(n, (struct str){text.p + start, end - start},
-				       with_addresses, &hit, &len)) {
-			*ret_at = start + hit;
+		if (end > at &&
+		    scan_run(n, (struct str){text.p + at, end - at}, with_addresses, &hit, &len)) {
+			*ret_at = at + hit;
 			*ret_len = len;
 			return true;
 		}
 		at = end + 1;
 	}
-	return with_addresses && n->has_v6 && scan_v6(n, text, ret_at, ret_len);
+	return false;
 }

@@ -9,68 +9,16 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "access_cast.h"
-
-#define TXN_ID 0x77D0C4E19B2A5F01ull
+#include "access_hop.h"
 
 static struct cast cast;
-
-/* One request through the edge: what leaves, and what its transaction keeps. */
-struct hop {
-	char *text; /* owned */
-	struct hide_keep *keep;
-	struct pass_sent sent;
-	struct policy_verdict verdict;
-	struct hide_route route;
-};
-
-static void
-hop_done(struct hop *h)
-{
-	free(h->text);
-	free(h->keep);
-	memset(h, 0, sizeof(*h));
-}
-
-static struct pass_to
-to_peer(enum facts_peer peer)
-{
-	struct pass_to to = {.peer = peer, .cid = CAST_CID, .domain = STR("fabrikam.com")};
-
-	to.local = peer == FACTS_INTERNAL ? cast.internal.local : cast.client.local;
-	return to;
-}
 
 static int
 request(const struct facts *from, enum facts_peer peer, const char *lines, struct hop *h)
 {
 	char *text = cast_crlf(lines);
-	struct pass_to to = to_peer(peer);
-	struct pass_request p;
-	struct sip_edits e;
-	struct sip_msg *m;
-	int r;
+	int r = hop_request(&cast, from, peer, str_of(text), h);
 
-	memset(h, 0, sizeof(*h));
-	cast_begin(&cast);
-	m = cast_parse(&cast, str_of(text));
-	policy_judge(&cast.work, from, m, &h->verdict);
-	if (h->verdict.kind != POLICY_FORWARD) {
-		free(text);
-		return ED_DENIED;
-	}
-	hide_route(&cast.work, from, m, &h->route);
-	if (h->route.where == HIDE_REFUSE) {
-		free(text);
-		return ED_STATE;
-	}
-	p = (struct pass_request){
-	    .from = from, .verdict = &h->verdict, .route = &h->route, .to = &to, .txn_id = TXN_ID};
-	sip_edits_init(&e, &cast.arena, m);
-	r = pass_request(&cast.work, &p, m, &e, &h->sent);
-	h->keep = h->sent.keep;
-	if (r == ED_OK)
-		h->text = strdup(cast_print(&cast, &e).p);
 	free(text);
 	return r;
 }
@@ -80,20 +28,8 @@ response(const struct facts *from, enum facts_peer to, const struct hop *req, co
     char **ret_text)
 {
 	char *text = cast_crlf(lines);
-	struct pass_response p = {.from = from,
-	    .to = to,
-	    .traffic = TRAFFIC_REMOTE_USER,
-	    .keep = req->keep,
-	    .keepalive_answer = req->sent.keepalive_offered};
-	struct sip_edits e;
-	struct sip_msg *m;
-	int r;
+	int r = hop_response(&cast, from, to, req, str_of(text), ret_text);
 
-	cast_begin(&cast);
-	m = cast_parse(&cast, str_of(text));
-	sip_edits_init(&e, &cast.arena, m);
-	r = pass_response(&cast.work, &p, m, &e);
-	*ret_text = r == ED_OK ? strdup(cast_print(&cast, &e).p) : NULL;
 	free(text);
 	return r;
 }
