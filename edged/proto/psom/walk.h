@@ -43,6 +43,14 @@ struct psom_walk { /* all zero is a good start */
 	uint64_t frames;
 };
 
+/*
+ * Read the table from an option: "opaque" (then *ret_on is false), or "lenprefix" and words:
+ * size=1|2|4 max=N, and where wanted off=N order=big|little adjust=N first=N zero=yes preamble=HEX
+ * or skip=N. ED_OK, or ED_MALFORMED with fault saying where.
+ */
+int psom_framing_read(
+    struct str text, struct psom_framing *ret, bool *ret_on, struct ed_fault *fault) ED_MUST_CHECK;
+
 /* ED_OK; ED_UNSUPPORTED for widths or positions that cannot be walked. */
 int psom_framing_check(const struct psom_framing *f) ED_MUST_CHECK;
 

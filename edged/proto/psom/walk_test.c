@@ -92,12 +92,60 @@ framing_that_cannot_be_walked(void **state)
 		assert_int_equal(psom_framing_check(&bad[i]), ED_UNSUPPORTED);
 }
 
+static void
+framing_from_an_option(void **state)
+{
+	static const struct {
+		const char *text;
+		int want;
+		bool on;
+	} texts[] = {
+	    {"opaque", ED_OK, false},
+	    {"lenprefix size=2 max=64", ED_OK, true},
+	    {"lenprefix  size=4 order=little adjust=-6 off=2 max=100000 first=10 zero=yes "
+	     "preamble=5053",
+		ED_OK, true},
+	    {"lenprefix size=1 skip=3 max=9", ED_OK, true},
+	    {"", ED_MALFORMED, false},
+	    {"opaque ", ED_MALFORMED, false},
+	    {"lenprefix", ED_MALFORMED, false},
+	    {"lenprefix size=3 max=64", ED_MALFORMED, false},
+	    {"lenprefix size=2", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=64 order=middle", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=64 preamble=5", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=64 preamble=zz", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=-64", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=64 off=16", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=64 adjust=2147483648", ED_MALFORMED, false},
+	    {"lenprefix size=2 max=64 colour=red", ED_MALFORMED, false},
+	    {"lenprefix =2 max=64", ED_MALFORMED, false},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct psom_framing f = {0};
+		struct ed_fault fault;
+		bool on = false;
+
+		if (psom_framing_read(str_of(texts[i].text), &f, &on, &fault) != texts[i].want ||
+		    on != texts[i].on)
+			fail_msg("%s", texts[i].text);
+		if (i == 2) {
+			assert_int_equal(f.len_adjust, -6);
+			assert_true(f.little && f.zero_ok && f.preamble_fixed);
+			assert_int_equal(f.preamble_len, 2);
+			assert_int_equal(f.len_off, 2);
+			assert_int_equal(f.first_max, 10);
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(walk_table_in_any_cut),
 	    cmocka_unit_test(framing_that_cannot_be_walked),
+	    cmocka_unit_test(framing_from_an_option),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
