@@ -67,6 +67,14 @@ struct conf_webconf_server { /* a conferencing server that we dial */
 	const char *name;    /* host name by which clients ask for it; may be empty */
 };
 
+struct conf_webconf_limits {
+	uint32_t clients, clients_warn, clients_per_address, failures_per_minute, refuse_s,
+	    connections_per_s, connections_burst, clients_per_link, links, tickets, first_flight,
+	    stream_buffer_kb, buffer_high_mb, buffer_low_mb, rate_kbit, rate_down_kbit,
+	    tls_handshake_ms, admit_ms, open_ms, first_octet_ms, idle_s, half_open_s, slow_s,
+	    lifetime_s, drain_s, ping_s, ticket_life_s;
+};
+
 struct conf_connector_server { /* a conferencing server that the connector dials */
 	const char *id;
 	const char *host; /* name or address */
@@ -178,14 +186,7 @@ struct conf {
 		const char *ticket_suffix;
 		const char *default_server;
 		const char *framing; /* opaque | lenprefix ... */
-		struct {
-			uint32_t clients, clients_warn, clients_per_address, failures_per_minute,
-			    refuse_s, connections_per_s, connections_burst, clients_per_link, links,
-			    tickets, first_flight, stream_buffer_kb, buffer_high_mb, buffer_low_mb,
-			    rate_kbit, rate_down_kbit, tls_handshake_ms, admit_ms, open_ms,
-			    first_octet_ms, idle_s, half_open_s, slow_s, lifetime_s, drain_s,
-			    ping_s, ticket_life_s;
-		} limits;
+		struct conf_webconf_limits limits;
 	} webconf;
 	struct {                        /* read by edged-connector only, on a machine inside */
 		struct conf_list edges; /* "host[:port]" */

@@ -82,9 +82,10 @@ struct conn *conn_accept(struct loop *l, int fd, const struct addr *peer, const 
 
 struct conn_target {
 	struct addr addr;
-	struct addr bind;   /* source address of the service (TOP-08); port 0 */
-	const char *device; /* SO_BINDTODEVICE, "" for none */
-	const char *host;   /* SNI */
+	struct addr bind;    /* source address of the service (TOP-08); port 0 */
+	const char *device;  /* SO_BINDTODEVICE, "" for none */
+	const char *host;    /* SNI */
+	struct str preamble; /* sent in clear before the handshake (a PROXY header); mostly empty */
 };
 /* Failure after this call comes through on_down. NULL without memory or descriptors. */
 struct conn *conn_open(struct loop *l, const struct conn_target *t, struct tls_ctx *tls,

@@ -1,0 +1,747 @@
+/* SPDX-License-Identifier: MIT */
+#include "webconf/link.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "net/conn.h"
+#include "net/tls.h"
+#include "proto/h2/h2.h"
+#include "proto/psom/line.h"
+#include "proto/psom/ticket.h"
+#include "svc/log.h"
+#include "svc/svc.h"
+#include "webconf/client.h"
+#include "webconf/counters.h"
+#include "webconf/inside.h"
+#include "webconf/room.h"
+#include "webconf/view.h"
+
+#define SERVERS_PER_LINK 64u
+#define OUT_HIGH         (256u * 1024u)
+/* Beyond OUT_HIGH only control frames are added, which nghttp2 bounds. */
+#define OUT_LIMIT   (4u * 1024u * 1024u)
+#define LOST_SPREAD 5000u
+
+struct server {
+	char id[PSOM_SERVER_MAX + 1], name[PSOM_NAME_MAX + 1];
+	uint8_t n_id, n_name;
+	uint32_t weight;
+};
+
+struct link {
+	struct list link; /* webconf.links */
+	struct webconf *w;
+	struct conn *conn;
+	struct h2 *h2;
+	struct h2_stream *announcements;
+	struct psom_lines lines;
+	struct server *servers;
+	uint32_t n_servers, n_clients;
+	struct list streams; /* link_stream */
+	struct timer timer;
+	struct addr peer;
+	char name[256]; /* of its certificate, for logs */
+	uint64_t id, up_ms, last_ms, ping_ms, close_at_ms, queued;
+	bool counted; /* in webconf.n_links */
+	bool going;   /* no new streams: it said GOAWAY, or we drain */
+	bool dead;
+};
+
+struct link_stream {
+	struct inside in; /* first */
+	struct list link;
+	struct link *l;
+	struct h2_stream *s;
+};
+
+static void
+link_account(struct link *l)
+{
+	webconf_account(l->w, &l->queued, l->dead ? 0 : conn_output_pending(l->conn));
+}
+
+static void
+link_kill(struct link *l)
+{
+	if (l->dead)
+		return;
+	l->dead = l->going = true;
+	timer_cancel(&l->timer);
+	conn_close(l->conn, CONN_END_LOCAL);
+}
+
+/* What the session said about itself; a fault ends the link. */
+static void
+link_judge(struct link *l, int r)
+{
+	if (r == ED_OK || l->dead) {
+		link_account(l);
+		return;
+	}
+	if (r != ED_GONE) {
+		count_one(COUNT_LINKS_FAULTY);
+		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
+		    "link=%llx peer=%s why=%s text=\"%s\"", (unsigned long long)l->id, l->name,
+		    ed_err_name(r), h2_fault(l->h2));
+	}
+	link_kill(l);
+}
+
+/* Output of the session. */
+
+static char *
+out_reserve(void *arg, size_t n)
+{
+	struct link *l = arg;
+
+	return l->dead ? NULL : conn_reserve(l->conn, n);
+}
+
+static void
+out_commit(void *arg, size_t n)
+{
+	conn_commit(((struct link *)arg)->conn, n);
+}
+
+static size_t
+out_pending(void *arg)
+{
+	return conn_output_pending(((struct link *)arg)->conn);
+}
+
+/* Announcements. */
+
+static struct server *
+server_find(struct link *l, struct str id)
+{
+	for (uint32_t i = 0; i < l->n_servers; i++)
+		if (str_eq(id, (struct str){l->servers[i].id, l->servers[i].n_id}))
+			return &l->servers[i];
+	return NULL;
+}
+
+static void
+server_set(struct link *l, const struct psom_line *a)
+{
+	struct server *s = server_find(l, a->server);
+
+	if (!s && l->n_servers == SERVERS_PER_LINK) {
+		count_one(COUNT_LINES_MALFORMED);
+		return;
+	}
+	if (!s) {
+		s = &l->servers[l->n_servers++];
+		memcpy(s->id, a->server.p, a->server.n);
+		s->n_id = (uint8_t)a->server.n;
+	}
+	s->n_name = (uint8_t)a->name.n;
+	if (a->name.n)
+		memcpy(s->name, a->name.p, a->name.n);
+	s->weight = a->weight;
+	log_info(AREA_WEBCONF, "WEB-6006", "server_registered",
+	    "link=%llx server=" STR_FMT " name=" STR_FMT, (unsigned long long)l->id,
+	    STR_ARG(a->server), STR_ARG(a->name));
+}
+
+static void
+server_gone(struct link *l, struct str id)
+{
+	struct server *s = server_find(l, id);
+
+	if (!s)
+		return;
+	log_info(AREA_WEBCONF, "WEB-6007", "server_gone", "link=%llx server=" STR_FMT,
+	    (unsigned long long)l->id, STR_ARG(id));
+	*s = l->servers[--l->n_servers];
+}
+
+static void
+ticket_put(struct link *l, const struct psom_line *a)
+{
+	int r = psom_tickets_put(l->w->tickets, a, webconf_wall_s());
+
+	if (r == ED_OK)
+		return;
+	count_one(r == ED_GONE ? COUNT_TICKETS_LATE : COUNT_TICKETS_FULL);
+	log_warning(AREA_WEBCONF, "WEB-6013", "ticket_refused",
+	    "link=%llx ticket=%02x%02x%02x%02x why=%s", (unsigned long long)l->id, a->hash[0],
+	    a->hash[1], a->hash[2], a->hash[3], ed_err_name(r));
+}
+
+static void
+line_apply(struct link *l, struct str line)
+{
+	struct psom_line a;
+	int r = psom_line_read(line, &a);
+
+	if (r < 0) {
+		count_one(r == ED_UNSUPPORTED ? COUNT_LINES_UNKNOWN : COUNT_LINES_MALFORMED);
+		log_info(AREA_WEBCONF, "WEB-6014", "line_ignored", "link=%llx why=%s",
+		    (unsigned long long)l->id, ed_err_name(r));
+		return;
+	}
+	switch (a.kind) {
+	case PSOM_LINE_SERVER:
+		server_set(l, &a);
+		break;
+	case PSOM_LINE_GONE:
+		server_gone(l, a.server);
+		break;
+	case PSOM_LINE_TICKET:
+		ticket_put(l, &a);
+		break;
+	case PSOM_LINE_REVOKE:
+		(void)psom_tickets_revoke(l->w->tickets, a.hash);
+		break;
+	}
+}
+
+static void
+news_bytes(struct h2_stream *s, void *arg, struct str bytes)
+{
+	struct link *l = arg;
+	struct str line;
+	size_t n = bytes.n;
+	int r;
+
+	while ((r = psom_lines_next(&l->lines, &bytes, &line)) == 1)
+		line_apply(l, line);
+	if (r < 0) {
+		l->going = true;
+		r = h2_goaway(l->h2, H2_ENHANCE_YOUR_CALM);
+		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
+		    "link=%llx peer=%s why=line_too_long text=%s", (unsigned long long)l->id,
+		    l->name, ed_err_name(r));
+		count_one(COUNT_LINKS_FAULTY);
+		l->close_at_ms = 1; /* not from inside the session */
+		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
+		return;
+	}
+	h2_passed(s, n);
+}
+
+/* The connector ended its report: it has nothing more to offer. */
+static void
+news_end(struct h2_stream *s, void *arg)
+{
+	struct link *l = arg;
+
+	l->going = true;
+}
+
+static void
+news_gone(struct h2_stream *s, void *arg, uint32_t code)
+{
+	struct link *l = arg;
+
+	l->announcements = NULL;
+	l->going = true;
+}
+
+static void
+news_answer(struct h2_stream *s, void *arg, unsigned status)
+{
+	struct link *l = arg;
+
+	if (status != 200)
+		l->going = true;
+}
+
+static const struct h2_stream_ops news_ops = {
+    .on_answer = news_answer, .on_bytes = news_bytes, .on_end = news_end, .on_gone = news_gone};
+
+/* Streams of clients. */
+
+static void
+stream_drop(struct link_stream *ls)
+{
+	struct link *l = ls->l;
+
+	list_remove(&ls->link);
+	free(ls);
+	l->n_clients--;
+	/* A link that takes no more clients ends with its last one. */
+	if (l->going && l->n_clients == 0 && !l->dead)
+		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
+}
+
+static void
+cl_answer(struct h2_stream *s, void *arg, unsigned status)
+{
+	struct link_stream *ls = arg;
+
+	if (status == 200)
+		client_far_up(ls->in.client);
+	else
+		client_far_refused(ls->in.client, status);
+}
+
+static void
+cl_bytes(struct h2_stream *s, void *arg, struct str bytes)
+{
+	client_far_bytes(((struct link_stream *)arg)->in.client, bytes);
+}
+
+static void
+cl_end(struct h2_stream *s, void *arg)
+{
+	client_far_ended(((struct link_stream *)arg)->in.client);
+}
+
+static void
+cl_writable(struct h2_stream *s, void *arg)
+{
+	client_far_writable(((struct link_stream *)arg)->in.client);
+}
+
+static void
+cl_gone(struct h2_stream *s, void *arg, uint32_t code)
+{
+	struct link_stream *ls = arg;
+	struct client *c = ls->in.client;
+	struct link *l = ls->l;
+	uint32_t nth = l->n_clients;
+
+	stream_drop(ls);
+	/* Spread, so that they do not all come back in the same instant. */
+	if (l->dead)
+		client_far_lost(c, (uint32_t)((uint64_t)nth * 7919u % LOST_SPREAD));
+	else
+		client_far_gone(c, code);
+}
+
+static const struct h2_stream_ops client_stream_ops = {
+    cl_answer, cl_bytes, cl_end, cl_writable, cl_gone};
+
+static size_t
+in_write(void *in, struct str bytes)
+{
+	struct link_stream *ls = in;
+	size_t n = h2_write(ls->s, bytes);
+
+	link_account(ls->l);
+	return n;
+}
+
+static void
+in_end(void *in)
+{
+	h2_end(((struct link_stream *)in)->s);
+}
+
+static void
+in_passed(void *in, size_t n)
+{
+	h2_passed(((struct link_stream *)in)->s, n);
+}
+
+static void
+in_reset(void *in, enum h2_code code)
+{
+	struct link_stream *ls = in;
+
+	h2_reset(ls->s, code);
+	stream_drop(ls);
+}
+
+static const struct inside_class link_class = {in_write, in_end, in_passed, in_reset};
+
+/* The link with the least clients for its weight. */
+static int
+link_choose(struct webconf *w, struct str id, struct link **ret)
+{
+	struct link *best = NULL;
+	uint64_t best_load = 0;
+	int r = ED_GONE;
+
+	LIST_EACH(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+		struct server *s = l->h2 && !l->going ? server_find(l, id) : NULL;
+		uint64_t load = s ? (uint64_t)l->n_clients * 1000u / s->weight : 0;
+
+		if (!s)
+			continue;
+		if (l->n_clients >= w->view->lim.clients_per_link) {
+			r = ED_LIMIT;
+		} else if (!best || load < best_load) {
+			best = l;
+			best_load = load;
+		}
+	}
+	*ret = best;
+	return best ? ED_OK : r;
+}
+
+struct str
+link_server_by_name(struct webconf *w, struct str name)
+{
+	if (name.n == 0)
+		return STR_NONE;
+	LIST_EACH(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		for (uint32_t i = 0; i < l->n_servers && !l->going; i++) {
+			struct server *s = &l->servers[i];
+
+			if (str_eq_nocase(name, (struct str){s->name, s->n_name}))
+				return (struct str){s->id, s->n_id};
+		}
+	}
+	return STR_NONE;
+}
+
+static size_t
+connect_heads(const struct inside_want *want, struct h2_head *h, char *addr_buf, char *hex)
+{
+	size_t n = 0;
+
+	h[n++] = (struct h2_head){STR(":method"), STR("CONNECT")};
+	h[n++] = (struct h2_head){STR(":authority"), want->server};
+	h[n++] = (struct h2_head){STR("edged-client"), str_of(addr_str(&want->client, addr_buf))};
+	h[n++] = (struct h2_head){STR("edged-tls"), str_of(want->tls)};
+	if (want->sni.n && want->sni.n <= H2_VALUE_MAX)
+		h[n++] = (struct h2_head){STR("edged-sni"), want->sni};
+	if (want->conference.n)
+		h[n++] = (struct h2_head){STR("edged-conference"), want->conference};
+	if (want->ticket) {
+		for (unsigned i = 0; i < PSOM_HASH_LEN; i++)
+			snprintf(hex + 2 * i, 3, "%02x", want->ticket[i]);
+		h[n++] = (struct h2_head){STR("edged-ticket"), {hex, 2 * PSOM_HASH_LEN}};
+	}
+	return n;
+}
+
+int
+link_open_stream(
+    struct webconf *w, struct client *c, const struct inside_want *want, struct inside **ret)
+{
+	struct h2_head heads[H2_HEADS_MAX + 2];
+	char addr_buf[ADDR_STR_LEN], hex[2 * PSOM_HASH_LEN + 1];
+	struct link_stream *ls;
+	struct link *l;
+	int r = link_choose(w, want->server, &l);
+
+	if (r < 0)
+		return r;
+	ls = calloc(1, sizeof(*ls));
+	if (!ls)
+		return ED_NOMEM;
+	ls->in = (struct inside){&link_class, c};
+	ls->l = l;
+	ls->s = h2_open(
+	    l->h2, heads, connect_heads(want, heads, addr_buf, hex), true, &client_stream_ops, ls);
+	if (!ls->s) {
+		free(ls);
+		return ED_LIMIT;
+	}
+	l->n_clients++;
+	list_push_back(&l->streams, &ls->link);
+	count_one(COUNT_STREAMS);
+	*ret = &ls->in;
+	return ED_OK;
+}
+
+/* Session events. */
+
+static void
+link_goaway_came(struct h2 *h, void *arg)
+{
+	struct link *l = arg;
+
+	if (l->going)
+		return;
+	l->going = true;
+	l->close_at_ms = loop_now_ms(l->w->loop) + l->w->view->lim.drain_s * 1000ull;
+	log_info(AREA_WEBCONF, "WEB-6015", "link_goaway", "link=%llx peer=%s clients=%u",
+	    (unsigned long long)l->id, l->name, l->n_clients);
+	timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
+}
+
+static void
+link_ping_acked(struct h2 *h, void *arg, uint64_t token)
+{
+	((struct link *)arg)->ping_ms = 0;
+}
+
+static const struct h2_ops session_ops = {
+    .on_goaway = link_goaway_came, .on_ping_ack = link_ping_acked};
+
+static uint64_t
+link_deadline(const struct link *l)
+{
+	uint64_t ping = l->w->view->lim.ping_s * 1000ull;
+	uint64_t at = l->ping_ms ? l->ping_ms + ping : l->last_ms + ping;
+
+	return l->close_at_ms && l->close_at_ms < at ? l->close_at_ms : at;
+}
+
+static void
+link_tick(struct timer *t, uint64_t now_ms)
+{
+	struct link *l = LIST_OF(t, struct link, timer);
+	uint64_t ping = l->w->view->lim.ping_s * 1000ull;
+
+	if ((l->close_at_ms && now_ms >= l->close_at_ms) || (l->going && l->n_clients == 0)) {
+		link_kill(l);
+		return;
+	}
+	if (l->ping_ms && now_ms >= l->ping_ms + ping) {
+		log_warning(AREA_WEBCONF, "WEB-6016", "link_silent", "link=%llx peer=%s",
+		    (unsigned long long)l->id, l->name);
+		link_kill(l);
+		return;
+	}
+	if (!l->ping_ms && now_ms >= l->last_ms + ping) {
+		l->ping_ms = now_ms;
+		link_judge(l, h2_ping(l->h2, now_ms));
+	}
+	if (!l->dead)
+		timer_set(l->w->loop, &l->timer, link_deadline(l));
+}
+
+/* Connection events. */
+
+static bool
+peer_is_trusted(const struct view *v, const struct tls_facts *f, const char **ret_why)
+{
+	if (!str_eq(f->alpn, STR(LINK_ALPN))) {
+		*ret_why = "no_alpn";
+		return false;
+	}
+	*ret_why = "name_not_trusted";
+	for (uint32_t i = 0; i < v->n_trusted; i++)
+		if (tls_facts_match(f, v->trusted[i], true))
+			return true;
+	return false;
+}
+
+static int
+session_begin(struct link *l)
+{
+	const struct h2_head heads[] = {{STR(":method"), STR("GET")},
+	    {STR(":scheme"), STR("https")}, {STR(":authority"), STR("connector")},
+	    {STR(":path"), STR("/announcements")}};
+	struct h2_conf conf = {.side = H2_OPENS,
+	    .max_streams = 0,
+	    .window = l->w->view->lim.stream_buffer_kb * 1024u,
+	    .out_high = OUT_HIGH};
+	struct h2_out out = {out_reserve, out_commit, out_pending, l};
+
+	l->servers = calloc(SERVERS_PER_LINK, sizeof(*l->servers));
+	l->h2 = h2_new(&conf, &out, &session_ops, l);
+	if (!l->servers || !l->h2)
+		return ED_NOMEM;
+	if (h2_start(l->h2) < 0)
+		return ED_NOMEM;
+	l->announcements = h2_open(l->h2, heads, 4, false, &news_ops, l);
+	return l->announcements ? ED_OK : ED_NOMEM;
+}
+
+static void
+on_up(struct conn *conn, void *arg, const struct tls_facts *f)
+{
+	struct link *l = arg;
+	char buf[ADDR_STR_LEN], quoted[LOG_QUOTE_LEN];
+	struct str name = f->n_names ? f->names[0] : f->cn;
+	const char *why;
+
+	snprintf(l->name, sizeof(l->name), STR_FMT, STR_ARG(name));
+	if (!peer_is_trusted(l->w->view, f, &why)) {
+		count_one(COUNT_UNKNOWN_PEERS);
+		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
+		    "peer=%s name=%s why=%s", addr_str(&l->peer, buf), log_quote(name, quoted),
+		    why);
+		link_kill(l);
+		return;
+	}
+	l->up_ms = l->last_ms = loop_now_ms(l->w->loop);
+	if (session_begin(l) < 0) {
+		link_kill(l);
+		return;
+	}
+	log_info(AREA_WEBCONF, "WEB-6004", "inside_up", "link=%llx peer=%s name=" STR_FMT " tls=%s",
+	    (unsigned long long)l->id, addr_str(&l->peer, buf), STR_ARG(name), f->version);
+	l->counted = true;
+	count_set(COUNT_LINKS, ++l->w->n_links);
+	webconf_links_changed(l->w);
+	if (l->w->throttling)
+		conn_pause(conn, true);
+	timer_set(l->w->loop, &l->timer, link_deadline(l));
+}
+
+static ptrdiff_t
+on_bytes(struct conn *conn, void *arg, struct str bytes)
+{
+	struct link *l = arg;
+
+	if (l->dead || !l->h2)
+		return (ptrdiff_t)bytes.n;
+	l->last_ms = loop_now_ms(l->w->loop);
+	link_judge(l, h2_input(l->h2, bytes));
+	return (ptrdiff_t)bytes.n;
+}
+
+static void
+on_drained(struct conn *conn, void *arg)
+{
+	struct link *l = arg;
+
+	if (l->h2 && !l->dead)
+		link_judge(l, h2_drained(l->h2));
+}
+
+static void
+on_down(struct conn *conn, void *arg, enum conn_end why)
+{
+	struct link *l = arg;
+	struct webconf *w = l->w;
+	char buf[ADDR_STR_LEN];
+
+	l->dead = l->going = true;
+	if (l->up_ms) {
+		log_notice(AREA_WEBCONF, "WEB-6017", "inside_down",
+		    "link=%llx peer=%s why=%s clients=%u detail=\"%s\"", (unsigned long long)l->id,
+		    addr_str(&l->peer, buf), conn_end_name(why), l->n_clients,
+		    conn_end_detail(conn));
+	} else if (why == CONN_END_TLS_FAILED) {
+		count_one(COUNT_UNKNOWN_PEERS);
+		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
+		    "peer=%s name=\"\" why=\"%s\"", addr_str(&l->peer, buf), conn_end_detail(conn));
+	}
+	timer_cancel(&l->timer);
+	list_remove(&l->link);
+	h2_free(l->h2); /* tells the clients */
+	if (l->counted) {
+		count_set(COUNT_LINKS, --w->n_links);
+		webconf_links_changed(w);
+	}
+	link_account(l);
+	free(l->servers);
+	free(l);
+}
+
+static const struct conn_ops link_ops = {
+    .on_up = on_up, .on_bytes = on_bytes, .on_down = on_down, .on_drained = on_drained};
+
+static uint32_t
+links_count(const struct webconf *w)
+{
+	uint32_t n = 0;
+
+	LIST_EACH(it, &w->links)
+	n++;
+	return n;
+}
+
+void
+link_accept(struct webconf *w, int fd, const struct addr *peer, const struct addr *local)
+{
+	struct conn_limits cl = {
+	    .handshake_ms = w->view->lim.tls_handshake_ms, .output = OUT_LIMIT};
+	char buf[ADDR_STR_LEN];
+	struct link *l;
+
+	if (w->draining || links_count(w) >= w->view->lim.links || !(l = calloc(1, sizeof(*l)))) {
+		count_one(COUNT_UNKNOWN_PEERS);
+		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
+		    "peer=%s name=\"\" why=too_many_links", addr_str(peer, buf));
+		close(fd);
+		return;
+	}
+	l->w = w;
+	l->peer = *peer;
+	l->id = w->next_id++;
+	list_init(&l->streams);
+	timer_init(&l->timer, link_tick);
+	l->conn = conn_accept(w->loop, fd, peer, local, w->view->internal, &cl, &link_ops, l);
+	if (!l->conn) {
+		free(l);
+		return;
+	}
+	list_push_back(&w->links, &l->link);
+}
+
+void
+links_throttle(struct webconf *w, bool on)
+{
+	LIST_EACH(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		if (l->h2 && !l->dead)
+			conn_pause(l->conn, on);
+	}
+}
+
+void
+links_goaway(struct webconf *w)
+{
+	LIST_EACH_SAFE(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		l->going = true;
+		if (!l->h2 || l->dead)
+			continue;
+		l->close_at_ms = loop_now_ms(w->loop) + w->view->lim.drain_s * 1000ull;
+		link_judge(l, h2_goaway(l->h2, H2_NO_ERROR));
+		if (!l->dead)
+			timer_set(w->loop, &l->timer, loop_now_ms(w->loop));
+	}
+}
+
+uint32_t
+links_throttled(const struct webconf *w)
+{
+	uint32_t n = 0;
+
+	LIST_EACH(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		n += l->h2 && !l->dead && conn_output_pending(l->conn) >= OUT_HIGH;
+	}
+	return n;
+}
+
+void
+links_print(struct webconf *w, struct svc_ctl_reply *reply)
+{
+	const char *comma = "";
+	char buf[ADDR_STR_LEN];
+
+	svc_reply(reply, "[");
+	LIST_EACH(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		if (!l->h2 || !svc_reply_has_room(reply, 512 + l->n_servers * 96))
+			continue;
+		svc_reply(reply,
+		    "%s{\"link\":\"%llx\",\"peer\":\"%s\",\"clients\":%u,\"going\":%s,\"servers\":"
+		    "[",
+		    comma, (unsigned long long)l->id, addr_str(&l->peer, buf), l->n_clients,
+		    l->going ? "true" : "false");
+		for (uint32_t i = 0; i < l->n_servers; i++)
+			svc_reply(reply, "%s\"%.*s\"", i ? "," : "", l->servers[i].n_id,
+			    l->servers[i].id);
+		svc_reply(reply, "]}");
+		comma = ",";
+	}
+	svc_reply(reply, "]");
+}
+
+void
+links_close(struct webconf *w)
+{
+	LIST_EACH_SAFE(it, &w->links)
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		link_kill(l);
+	}
+}
