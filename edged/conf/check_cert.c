@@ -69,7 +69,7 @@ read_key_type(struct check_cert_facts *f, const X509 *x)
 	f->key_bits = (unsigned)EVP_PKEY_get_bits(k);
 	f->rsa = EVP_PKEY_is_a(k, "RSA") == 1;
 	if (EVP_PKEY_get_group_name(k, group, sizeof(group), NULL) == 1)
-		snprintf(f->key_type, sizeof(f->key_type), "EC %s", group);
+		snprintf(f->key_type, sizeof(f->key_type), "EC %.28s", group);
 	else
 		snprintf(f->key_type, sizeof(f->key_type), "%s %u", EVP_PKEY_get0_type_name(k),
 		    f->key_bits);

@@ -359,7 +359,8 @@ conn_commit(struct conn *c, size_t n)
 	c->bytes_out += n;
 	if (c->out.n - c->out.at >= CONN_SEAL_EARLY && c->pend.n == c->pend.at)
 		conn_flush(c);
-	else
+	/* Also when all of it left already: the room that counts is still to be told. */
+	if (c->out.n > c->out.at || c->ops->on_drained)
 		conn_soon(c);
 }
 
