@@ -357,8 +357,10 @@ access_flow_down(struct flow *f, const char *why, const char *detail)
 	if (f->kind == FLOW_INSIDE || f->kind == FLOW_LINK)
 		egress_tell_gone(f);
 	flow_forget(f);
-	if (link) /* what waited for it is refused now, or waits for the next attempt */
+	if (link) { /* what waited for it is refused now, or waits for the next attempt */
+		nexthop_tick(&ax->nexthop, ax->now_ms);
 		engine_wake_held(ax);
+	}
 }
 
 void

@@ -84,8 +84,11 @@ ladder(struct script *s, const char *who, const char *arrow, const char *what)
 static struct peer *
 who(struct script *s, const char *name)
 {
-	struct peer *p = world_find(&s->w, strcmp(name, "internal") == 0 ? s->internal : name);
+	struct peer *p;
 
+	if (strcmp(name, "internal") == 0)
+		name = s->internal[0] ? s->internal : "L1";
+	p = world_find(&s->w, name);
 	if (!p)
 		world_fail(&s->w, "nobody is called %s", name);
 	return p;
@@ -298,6 +301,24 @@ someone_inside(struct script *s)
 	return NULL;
 }
 
+/* "fill NAME N": a variable of N octets. */
+static void
+do_fill(struct script *s, const char *rest)
+{
+	char name[64], *text;
+	unsigned n;
+
+	if (sscanf(rest, "%63s %u", name, &n) != 2 || n > 10000000) {
+		world_fail(&s->w, "fill: cannot read");
+		return;
+	}
+	text = malloc(n + 1);
+	memset(text, 'x', n);
+	text[n] = '\0';
+	world_set(&s->w, name, text);
+	free(text);
+}
+
 static void
 do_counter(struct script *s, const char *rest)
 {
@@ -418,6 +439,8 @@ statement(struct script *s, const char *line)
 		world_reload(&s->w);
 	else if (strcmp(first, "drain") == 0)
 		access_drain(s->w.nodes[0].ax);
+	else if (strcmp(first, "fill") == 0)
+		do_fill(s, line + at);
 	else if (strcmp(first, "counter") == 0)
 		do_counter(s, line + at);
 	else if (strcmp(first, "transactions") == 0)
