@@ -404,7 +404,11 @@ class Edged:
         over.setdefault("access__limits__registers_per_minute", 0)
         self.conf = lab.edged_conf(**over)
         env = {"EDGED_LIBEXEC": bins}
-        self.proc = Proc(lab, "edge", [os.path.join(bins, "edged"), "-c", self.conf], name="edged", env=env)
+        argv = [os.path.join(bins, "edged"), "-c", self.conf]
+        if os.environ.get("EDGED_ROOTLESS"):  # script/demo in a user namespace: edged as a plain user, who may bind 443 here
+            lab.sysctl("edge", net__ipv4__ip_unprivileged_port_start=0)
+            argv = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] + argv
+        self.proc = Proc(lab, "edge", argv, name="edged", env=env)
         if ready:
             self.wait_ready()
 
