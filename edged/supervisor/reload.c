@@ -39,6 +39,7 @@ finish(struct reload *rl, bool ok, const char *why)
 {
 	struct supervisor *s = rl->sup;
 	struct json j = {0};
+	char quoted[LOG_QUOTE_LEN];
 
 	timer_cancel(&rl->deadline);
 	s->reload = NULL;
@@ -59,7 +60,7 @@ finish(struct reload *rl, bool ok, const char *why)
 		    rl->n_changed, rl->n_restart);
 	else
 		log_error(AREA_SYS, "SYS-1003", "reload_refused",
-		    "why=\"%s\" hint=\"running configuration kept\"", why);
+		    "why=%s hint=\"running configuration kept\"", log_quote(str_of(why), quoted));
 	if (rl->done)
 		rl->done(rl->arg, ok, j.failed ? "{\"ok\":false}" : j.p);
 	notify_state("READY=1");
@@ -178,14 +179,14 @@ void
 reload_on_prepared(struct child *c, uint32_t number, bool ok, struct str why)
 {
 	struct reload *rl = c->sup->reload;
-	char text[400], quoted[LOG_QUOTE_LEN];
+	char text[400];
 
 	if (!rl || number != rl->number || c->asked != number || c->prepared == number)
 		return;
 	c->prepared = number;
 	if (!ok) {
-		snprintf(text, sizeof(text), "%s worker %u refused: %s", role_name(c->role),
-		    c->worker, log_quote(why, quoted));
+		snprintf(text, sizeof(text), "%s worker %u refused: " STR_FMT, role_name(c->role),
+		    c->worker, STR_ARG(str_first(why, 300)));
 		rollback(rl, text);
 		return;
 	}
@@ -260,6 +261,8 @@ load_next(struct reload *rl, struct conf_keys *keys, char *why, size_t why_room)
 		r = conf_keys_read(rl->next, keys, &rep);
 	if (r == ED_OK) {
 		check_run(rl->next, keys, CHECK_RELOAD, &rep);
+		if (geteuid() == 0)
+			check_users(rl->next, &rep);
 		r = conf_keep_restart_rows(s->conf, rl->next, on_needs_restart, rl);
 	}
 	if (r == ED_OK && rep.n_errors == 0)

@@ -58,15 +58,15 @@ drop_capabilities(void)
 	    CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
 	    CAP_SYS_CHROOT, CAP_IPC_LOCK, CAP_SYS_RESOURCE, CAP_SYS_NICE};
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}};
+	struct __user_cap_data_struct data[2] = {{0}}, have[2] = {{0}};
 
-	if (geteuid() != 0)
+	if (geteuid() != 0 || syscall(SYS_capget, &head, have) < 0)
 		return;
 	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
 		bool kept = false;
 
 		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
-			kept |= keep[i] == cap;
+			kept |= keep[i] == cap && (have[cap / 32].permitted & 1u << cap % 32);
 		if (kept) {
 			data[cap / 32].effective |= 1u << cap % 32;
 			data[cap / 32].permitted |= 1u << cap % 32;

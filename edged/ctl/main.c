@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ctl/main.c: edgectl: one question to the supervisor's socket, one answer, shown.
+ *
+ * Exit status: 0 done; 1 the answer is no; 2 usage; 3 the daemon cannot be reached.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "ctl/ctl.h"
+
+#define DEFAULT_SOCKET "/run/edged/control.sock"
+#define ANSWER_MAX     (64u * 1024u * 1024u)
+#define WAIT_S         30
+
+enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3 };
+
+static const struct {
+	const char *verb;
+	int (*print)(struct json_value v, FILE *out);
+	const char *help;
+} commands[] = {
+    {"status", print_status, "services, listeners, warnings"},
+    {"check", print_check, "check the configuration file, as a reload would"},
+    {"reload", print_reload, "take over the configuration and the certificates"},
+    {"certs", print_certs, "certificates in use"},
+    {"stats", print_stats, "counters, summed over all processes"},
+    {"sessions", print_services, "connections and allocations [FILTER]"},
+    {"partners", print_services, "federation partners and the watch list"},
+    {"nexthop", print_services, "members of the next hop pool"},
+    {"webconf", print_services, "conferencing servers and meetings"},
+    {"kick", print_services, "end a session: kick ID"},
+    {"release", print_services, "take a partner off the watch list: release DOMAIN"},
+    {"trace", print_services, "trace a session: trace ID|off"},
+    {"drain", print_done, "accept nothing new, end when idle"},
+    {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},
+};
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void
+print_help(FILE *out)
+{
+	fputs("usage: edgectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n", out);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-10s %s\n", commands[i].verb, commands[i].help);
+	fputs("  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
+	      "SOCKET is " DEFAULT_SOCKET " unless given or in $EDGED_CONTROL.\n",
+	    out);
+}
+
+static int
+reach(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct timeval wait = {.tv_sec = WAIT_S};
+	int fd;
+
+	if (strlen(path) >= sizeof(un.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(un.sun_path, path, strlen(path));
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Sends the line, reads to the end. False when the daemon went away. */
+static bool
+ask(int fd, const char *line, struct json *ret_answer)
+{
+	char buf[16384];
+	ssize_t n;
+
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
+		return false;
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
+		json_raw(ret_answer, (struct str){buf, (size_t)n});
+		if (ret_answer->n > ANSWER_MAX)
+			return false;
+	}
+	return n == 0 && ret_answer->n > 0 && !ret_answer->failed;
+}
+
+/* RFC 8489 9.2.2: the key of a long-term user, so that no password stands in the file. */
+static int
+turn_key(const char *name, const char *realm)
+{
+	struct termios before, quiet;
+	bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
+	uint8_t key[DIGEST_MD5_LEN];
+	char password[256];
+	struct str parts[5];
+
+	if (terminal) {
+		fputs("password: ", stderr);
+		quiet = before;
+		quiet.c_lflag &= ~(tcflag_t)ECHO;
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	}
+	if (!fgets(password, sizeof(password), stdin))
+		password[0] = '\0';
+	if (terminal) {
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		fputs("\n", stderr);
+	}
+	password[strcspn(password, "\n")] = '\0';
+	parts[0] = str_of(name);
+	parts[1] = STR(":");
+	parts[2] = str_of(realm);
+	parts[3] = STR(":");
+	parts[4] = str_of(password);
+	if (!*password || digest_setup() < 0 || digest_md5(parts, 5, key) < 0) {
+		fputs("edgectl: no password, or no MD5 in libcrypto\n", stderr);
+		return EXIT_NO;
+	}
+	for (size_t i = 0; i < sizeof(key); i++)
+		printf("%02x", key[i]);
+	putchar('\n');
+	return EXIT_DONE;
+}
+
+static int
+run(const char *socket_path, size_t command, char **words, int n_words, bool json)
+{
+	struct json line = {0}, answer = {0};
+	struct json_value v;
+	struct str left;
+	int fd = reach(socket_path), code = EXIT_UNREACHED;
+
+	if (fd < 0) {
+		fprintf(stderr, "edgectl: %s: %s\n", socket_path, strerror(errno));
+		return EXIT_UNREACHED;
+	}
+	json_raw(&line, str_of(commands[command].verb));
+	for (int i = 0; i < n_words; i++) {
+		json_raw(&line, STR(" "));
+		json_raw(&line, str_of(words[i]));
+	}
+	json_raw(&line, STR("\n"));
+	if (!line.failed && ask(fd, line.p, &answer)) {
+		left = (struct str){answer.p, answer.n};
+		v = json_take(&left);
+		if (json)
+			fwrite(answer.p, 1, answer.n, stdout);
+		code = commands[command].print(v, json ? fopen("/dev/null", "we") : stdout);
+	} else {
+		fputs("edgectl: the daemon did not answer\n", stderr);
+	}
+	close(fd);
+	json_done(&line);
+	json_done(&answer);
+	return code;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
+	    {"socket", required_argument, NULL, 's'}, {"version", no_argument, NULL, 'v'},
+	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	const char *path = getenv("EDGED_CONTROL");
+	bool json = false;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "s:h", longs, NULL)) != -1) {
+		if (o == 's') {
+			path = optarg;
+		} else if (o == 'j') {
+			json = true;
+		} else if (o == 'v') {
+			printf("edgectl %s\n", EDGED_VERSION);
+			return EXIT_DONE;
+		} else {
+			print_help(o == 'h' ? stdout : stderr);
+			return o == 'h' ? EXIT_DONE : EXIT_USAGE;
+		}
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
+		return turn_key(argv[1], argv[2]);
+	for (size_t i = 0; argc > 0 && i < N_COMMANDS; i++)
+		if (strcmp(argv[0], commands[i].verb) == 0)
+			return run(path ? path : DEFAULT_SOCKET, i, argv + 1, argc - 1, json);
+	print_help(stderr);
+	return EXIT_USAGE;
+}
