@@ -7,8 +7,9 @@
 #include "access/pass.h"
 #include "access/via.h"
 #include "conf/conf.h"
-#include "sipparse/via.h"
 #include "svc/log.h"
+
+#define STUB_LINES_MAX 64 /* a message with more lines of Via is refused long before */
 
 /* One request in hand. */
 struct request {
@@ -192,14 +193,34 @@ has_credentials(const struct sip_msg *m)
 	return false;
 }
 
+/*
+ * What answering the request later takes, as a small message of its own: its lines as they came, to
+ * be read again on the rare day that it is needed.
+ */
 static int
 keep_stub(struct request *q, struct txn *x)
 {
-	struct str stub = reply_stub(&q->w, &q->facts, q->m);
+	static const enum sip_hdr ids[] = {
+	    SIP_HDR_VIA, SIP_HDR_FROM, SIP_HDR_TO, SIP_HDR_CALL_ID, SIP_HDR_CSEQ};
+	const struct sip_msg *m = q->m;
+	struct str parts[STUB_LINES_MAX + 2];
+	unsigned n = 0;
+	size_t size = 0;
+	char *at;
 
-	if (!stub.p || slab_text_take(&q->f->ax->txns.texts, &x->stub, stub.n) < 0)
+	parts[n++] = (struct str){m->bytes.p, m->start_line_len};
+	for (unsigned k = 0; k < 5; k++)
+		for (uint16_t i = m->first[ids[k]]; i != SIP_NO_LINE && n <= STUB_LINES_MAX;
+		     i = m->lines[i].next)
+			parts[n++] = (struct str){m->bytes.p + m->lines[i].at, m->lines[i].len};
+	parts[n++] = STR("\r\n");
+	for (unsigned i = 0; i < n; i++)
+		size += parts[i].n;
+	if (slab_text_take(&q->f->ax->txns.texts, &x->stub, size) < 0)
 		return ED_NOMEM;
-	memcpy(x->stub.p, stub.p, stub.n);
+	at = x->stub.p;
+	for (unsigned i = 0; i < n; at += parts[i++].n)
+		memcpy(at, parts[i].p, parts[i].n);
 	return ED_OK;
 }
 
@@ -381,20 +402,6 @@ cancel(struct request *q, struct txn *x)
 		memcpy(x->cancel.p, text.p, text.n);
 }
 
-static int
-top_via(struct request *q)
-{
-	struct sip_values it;
-	struct sip_value v;
-	struct sip_via via;
-
-	sip_values_init(&it, q->m, SIP_HDR_VIA);
-	if (sip_values_next(&it, &v) != 1 || sip_via_parse(v.text, &via, NULL) < 0)
-		return ED_MALFORMED;
-	txn_key_of(&q->f->ax->txns, q->m, &via, v.text, q->f->cid, &q->key);
-	return ED_OK;
-}
-
 /* True when the request belonged to an open transaction and is dealt with. */
 static bool
 take_known(struct request *q)
@@ -450,11 +457,7 @@ request_take(struct flow *f, const struct sip_msg *m)
 	engine_work(f->ax, &q.w);
 	if (!judge(&q) || register_put_off(&q))
 		return ED_OK;
-	if (top_via(&q) < 0) {
-		count(CNT_DROP_MALFORMED);
-		answer(&q, 400, DIAG_NONE, STR_NONE);
-		return ED_OK;
-	}
+	txn_key_of(&f->ax->txns, m, f->cid, &q.key);
 	if (take_known(&q))
 		return ED_OK;
 	if (via_is_loop(&q.w, m)) {

@@ -8,7 +8,6 @@
 #include "access/via.h"
 #include "conf/conf.h"
 #include "sipparse/uri.h"
-#include "sipparse/via.h"
 #include "svc/log.h"
 
 void
@@ -61,7 +60,7 @@ answer_and_finish(struct access *ax, struct txn *x, uint16_t status, enum diag d
 	s.logon_data = from->kind == FLOW_CLIENT && x->traffic == TRAFFIC_REMOTE_USER;
 	if (sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n}, &ax->from_server, &stub,
 		&fault) == ED_OK &&
-	    egress_text(from, reply_make_from_stub(&w, &facts, stub, &s), false) == ED_OK)
+	    egress_text(from, reply_make(&w, &facts, stub, &s), false) == ED_OK)
 		count(counter_of_status(status));
 	else
 		count(CNT_DROP_OUTPUT_FULL);
@@ -416,9 +415,6 @@ static struct txn *
 find(struct flow *f, const struct sip_msg *m, enum access_counter *ret_why)
 {
 	struct access *ax = f->ax;
-	struct sip_values it;
-	struct sip_value v;
-	struct sip_via via;
 	struct work w;
 	struct txn *x;
 	uint64_t id;
@@ -428,11 +424,7 @@ find(struct flow *f, const struct sip_msg *m, enum access_counter *ret_why)
 	if (via_own(&w, m, &id) < 0)
 		return NULL;
 	x = txn_of_id(&ax->txns, id);
-	if (!x)
-		return NULL;
-	sip_values_init(&it, m, SIP_HDR_VIA);
-	if (sip_values_next(&it, &v) != 1 || sip_via_parse(v.text, &via, NULL) < 0 ||
-	    mark_of(via.branch) != x->mark)
+	if (!x || mark_of(m->via.branch) != x->mark)
 		return NULL;
 	*ret_why = x->state == TXN_COMPLETED ? CNT_DROP_RES_LATE : CNT_DROP_RES_WRONG_FLOW;
 	if (x->to != f)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "access/flow.h"
+#include "sipparse/via.h"
 
 int
 txn_table_init(struct txn_table *t, const struct hash_key *key, uint32_t max)
@@ -68,13 +69,13 @@ part_number(struct key_parts *k, uint64_t v)
 }
 
 void
-txn_key_of(const struct txn_table *t, const struct sip_msg *m, const struct sip_via *via,
-    struct str top_via, uint64_t cid, struct txn_key *ret_key)
+txn_key_of(
+    const struct txn_table *t, const struct sip_msg *m, uint64_t cid, struct txn_key *ret_key)
 {
 	bool of_invite = m->method == SIP_ACK || m->method == SIP_CANCEL;
 	struct key_parts k = {.n = 0};
 
-	ret_key->cookie = sip_via_has_cookie(via);
+	ret_key->cookie = sip_via_has_cookie(&m->via);
 	ret_key->to_tag = 0;
 	part_number(&k, cid);
 	if (of_invite)
@@ -84,15 +85,15 @@ txn_key_of(const struct txn_table *t, const struct sip_msg *m, const struct sip_
 	else
 		part_number(&k, m->method);
 	if (ret_key->cookie) {
-		part(t, &k, via->branch);
-		part(t, &k, via->sent_by);
+		part(t, &k, m->via.branch);
+		part(t, &k, m->via.sent_by);
 	} else {
 		/* The To tag stands apart: an ACK has that of the response, the INVITE had none. */
 		part(t, &k, m->uri);
 		part(t, &k, m->from.tag);
 		part(t, &k, m->call_id);
 		part_number(&k, m->cseq);
-		part(t, &k, top_via);
+		part(t, &k, m->via.text);
 		ret_key->to_tag =
 		    hash_bytes(&t->key[0], m->to.tag.p ? m->to.tag.p : "", m->to.tag.n);
 	}

@@ -25,7 +25,6 @@
 #include "base/list.h"
 #include "base/str.h"
 #include "sipparse/msg.h"
-#include "sipparse/via.h"
 
 struct flow;
 struct hide_keep;
@@ -73,7 +72,7 @@ struct txn {
 	bool cancel_came : 1; /* a CANCEL was answered */
 	bool cancel_sent : 1;
 	bool probe : 1;          /* our own OPTIONS to a next hop member */
-	struct slab_text stub;   /* reply_stub: what answering it later takes */
+	struct slab_text stub;   /* what answering it later takes */
 	struct slab_text cancel; /* CANCEL that waits for a provisional response */
 	struct hide_keep *keep;  /* owned, free(); what hide.c wants back with the response */
 };
@@ -92,11 +91,11 @@ int txn_table_init(struct txn_table *t, const struct hash_key *key, uint32_t max
 void txn_table_done(struct txn_table *t);
 
 /*
- * Key of request m from the connection cid. via is its top Via. ACK and CANCEL give the key of the
- * INVITE they may belong to (RFC 3261 17.2.3, and its RFC 2543 rule where there is no cookie).
+ * Key of request m from the connection cid. ACK and CANCEL give the key of the INVITE they may
+ * belong to (RFC 3261 17.2.3, and its RFC 2543 rule where there is no cookie).
  */
-void txn_key_of(const struct txn_table *t, const struct sip_msg *m, const struct sip_via *via,
-    struct str top_via, uint64_t cid, struct txn_key *ret_key);
+void txn_key_of(
+    const struct txn_table *t, const struct sip_msg *m, uint64_t cid, struct txn_key *ret_key);
 
 /* The transaction a request repeats, or an ACK or CANCEL belongs to; NULL if none. */
 struct txn *txn_of_request(

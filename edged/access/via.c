@@ -51,6 +51,25 @@ clean_params(const struct work *w, const struct sip_via *v, uint32_t params_at, 
 	return r;
 }
 
+/* The top Via: read already when the message was, but for one that could not be read. */
+static int
+top_via(const struct sip_msg *m, struct sip_via *ret_via, uint32_t *ret_at)
+{
+	struct sip_values it;
+	struct sip_value val;
+
+	if (m->via.text.p) {
+		*ret_via = m->via;
+		*ret_at = (uint32_t)(m->via.text.p - m->bytes.p);
+		return ED_OK;
+	}
+	sip_values_init(&it, m, SIP_HDR_VIA);
+	if (sip_values_next(&it, &val) != 1 || sip_via_parse(val.text, ret_via, NULL) < 0)
+		return ED_MALFORMED;
+	*ret_at = val.at;
+	return ED_OK;
+}
+
 static bool
 sent_by_is(const struct sip_via *v, const struct addr *remote)
 {
@@ -62,18 +81,14 @@ sent_by_is(const struct sip_via *v, const struct addr *remote)
 int
 via_mark(const struct work *w, const struct facts *f, const struct sip_msg *m, struct sip_edits *e)
 {
-	struct sip_values it;
-	struct sip_value val;
 	struct sip_via v;
 	char ip[ADDR_STR_LEN];
 	struct text t;
-	uint32_t params_at;
+	uint32_t at;
 
-	sip_values_init(&it, m, SIP_HDR_VIA);
-	if (sip_values_next(&it, &val) != 1 || sip_via_parse(val.text, &v, NULL) < 0)
+	if (top_via(m, &v, &at) < 0)
 		return ED_MALFORMED;
-	params_at = val.at + v.params_at;
-	if (clean_params(w, &v, params_at, f->remote.port, e) < 0)
+	if (clean_params(w, &v, at + v.params_at, f->remote.port, e) < 0)
 		return ED_MALFORMED;
 
 	t = text_start(w->arena, 128);
@@ -85,7 +100,7 @@ via_mark(const struct work *w, const struct facts *f, const struct sip_msg *m, s
 	text_put_u32(&t, f->remote.port);
 	text_put(&t, STR(";ms-received-cid="));
 	text_put_hex(&t, f->cid, 1, true);
-	text_splice(e, val.at + (uint32_t)val.text.n, 0, &t);
+	text_splice(e, at + (uint32_t)v.text.n, 0, &t);
 	return text_done(&t).p ? ED_OK : ED_NOMEM;
 }
 
@@ -246,12 +261,10 @@ sent_by_us(const struct work *w, const struct sip_via *v)
 int
 via_own(const struct work *w, const struct sip_msg *m, uint64_t *ret_id)
 {
-	struct sip_values it;
-	struct sip_value val;
 	struct sip_via v;
+	uint32_t at;
 
-	sip_values_init(&it, m, SIP_HDR_VIA);
-	if (sip_values_next(&it, &val) != 1 || sip_via_parse(val.text, &v, NULL) < 0)
+	if (top_via(m, &v, &at) < 0)
 		return ED_DENIED;
 	if (!sent_by_us(w, &v) || !via_branch_id(v.branch, ret_id))
 		return ED_DENIED;
@@ -294,7 +307,11 @@ via_is_loop(const struct work *w, const struct sip_msg *m)
 		struct sip_via v;
 		uint64_t mark, id;
 
-		if (val.text.n < VIA_BRANCH_LEN || sip_via_parse(val.text, &v, NULL) < 0)
+		if (val.text.n < VIA_BRANCH_LEN)
+			continue;
+		if (val.text.p == m->via.text.p)
+			v = m->via;
+		else if (sip_via_parse(val.text, &v, NULL) < 0)
 			continue;
 		if (!read_branch(v.branch, &mark, &id) || !sent_by_us(w, &v))
 			continue;

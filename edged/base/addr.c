@@ -161,11 +161,41 @@ addr_eq(const struct addr *a, const struct addr *b)
 	return a->port == b->port && addr_ip_eq(a, b);
 }
 
+static char *
+put_number(char *at, unsigned v)
+{
+	char digits[5];
+	unsigned n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	while (n)
+		*at++ = digits[--n];
+	return at;
+}
+
+/* Written for every message that passes, so without the detour through printf. */
+static char *
+put_v4(char *at, const struct addr *a)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		at = put_number(at, a->ip[i]);
+		*at++ = '.';
+	}
+	at[-1] = '\0';
+	return at - 1;
+}
+
 const char *
 addr_ip_str(const struct addr *a, char *buf)
 {
 	char ip[INET6_ADDRSTRLEN];
 
+	if (a->family == 4 && !a->scope) {
+		put_v4(buf, a);
+		return buf;
+	}
 	if (a->family != 4 && a->family != 6) {
 		snprintf(buf, ADDR_STR_LEN, "-");
 		return buf;
@@ -182,7 +212,15 @@ const char *
 addr_str(const struct addr *a, char *buf)
 {
 	char ip[ADDR_STR_LEN];
+	char *at;
 
+	if (a->family == 4 && !a->scope) {
+		at = put_v4(buf, a);
+		*at++ = ':';
+		at = put_number(at, a->port);
+		*at = '\0';
+		return buf;
+	}
 	addr_ip_str(a, ip);
 	snprintf(buf, ADDR_STR_LEN, a->family == 6 ? "[%.56s]:%u" : "%.56s:%u", ip, a->port);
 	return buf;
