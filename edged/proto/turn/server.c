@@ -378,6 +378,15 @@ turn_server_allocations(const struct turn_server *s)
 	return (uint32_t)s->flows.n;
 }
 
+struct turn_allocation *
+turn_server_any(struct turn_server *s)
+{
+	for (size_t i = 0; i < TURN_WHEEL && s->flows.n; i++)
+		if (!list_is_empty(&s->wheel[i]))
+			return LIST_OF(s->wheel[i].next, struct turn_allocation, due);
+	return NULL;
+}
+
 uint64_t
 turn_server_count(const struct turn_server *s, enum turn_count c)
 {

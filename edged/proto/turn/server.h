@@ -202,6 +202,8 @@ void turn_server_end(
     struct turn_server *s, struct turn_allocation *a, const char *why, struct turn_acts *acts);
 
 uint32_t turn_server_allocations(const struct turn_server *s);
+/* Any allocation; NULL: there is none. */
+struct turn_allocation *turn_server_any(struct turn_server *s);
 uint64_t turn_server_count(const struct turn_server *s, enum turn_count c);
 void turn_server_each(
     struct turn_server *s, void (*each)(const struct turn_allocation *a, void *arg), void *arg);
