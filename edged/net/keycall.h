@@ -43,4 +43,28 @@ int keycall_day_keys(
  */
 int keycall_ticket_keys(struct keycall *k, uint32_t period, uint8_t ret[3][48]) ED_MUST_CHECK;
 
+/* The key of a TURN user (token, file user or time-limited name). */
+struct keycall_turn {
+	int verdict; /* ED_OK; ED_DENIED: unknown; ED_GONE: expired */
+	uint8_t key[16];
+	uint8_t user[16];     /* pseudonym: groups the allocations of one user */
+	uint64_t remaining_s; /* UINT64_MAX: does not end */
+};
+/* answer is NULL when keyd cannot be reached or was too slow; valid during the call. */
+typedef void keycall_turn_cb(void *arg, uint32_t tag, const struct keycall_turn *answer);
+int keycall_turn_key(struct keycall *k, struct str username, uint32_t tag, keycall_turn_cb *cb,
+    void *arg) ED_MUST_CHECK;
+
+/* A relay credential for an identity: mras.md 6.4. */
+struct keycall_token {
+	int verdict; /* ED_OK; ED_UNSUPPORTED: no A/V authentication key */
+	uint8_t username[56];
+	uint8_t password[20];
+	uint32_t duration_min; /* granted */
+};
+typedef void keycall_token_cb(void *arg, uint32_t tag, const struct keycall_token *answer);
+/* duration_min 0: the longest there is. flags: mras.md 6.4. */
+int keycall_issue_token(struct keycall *k, struct str identity, uint32_t duration_min, uint8_t flags,
+    uint32_t tag, keycall_token_cb *cb, void *arg) ED_MUST_CHECK;
+
 #endif
