@@ -161,7 +161,6 @@ cut_cookie(const struct walk *k, const struct sip_line *l)
 	struct sip_nameaddr na;
 	struct sip_param p;
 	uint32_t pos = 0, params_at;
-	size_t hit, len;
 	int r;
 
 	if (l->folded || sip_nameaddr_parse(value, &na, NULL) < 0) {
@@ -172,7 +171,7 @@ cut_cookie(const struct walk *k, const struct sip_line *l)
 	while ((r = sip_param_next(na.params, &pos, &p)) == 1) {
 		if (str_eq_nocase(p.name, STR("ms-identity-cookie")))
 			sip_edit_splice(k->e, params_at + p.at, p.len, STR(""));
-		else if (k->hides && names_scan(k->w->view->names, p.value, true, &hit, &len))
+		else if (k->hides)
 			scan_names(k, params_at + p.at, p.len);
 	}
 	if (r < 0)

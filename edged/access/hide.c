@@ -873,27 +873,33 @@ show_rrs(const struct job *j, const struct parts *p)
 }
 
 /* Vias below ours are the asker's own; an inside server that left its name there is cut. */
-static void
+static int
 cut_inside_vias(const struct job *j)
 {
 	struct sip_values it;
 	struct sip_value val;
 	size_t at, len;
+	unsigned left = 0;
 
 	sip_values_init(&it, j->m, SIP_HDR_VIA);
 	for (bool first = true; sip_values_next(&it, &val) == 1; first = false)
 		if (first ||
 		    (j->hides && names_scan(j->w->view->names, val.text, false, &at, &len)))
 			sip_edit_delete_value(j->e, &val);
+		else
+			left++;
+	/* RFC 3261 16.7 step 3: without a Via below ours it is a response to nobody. */
+	return left ? ED_OK : ED_DENIED;
 }
 
 static int
 response_leaves(const struct job *j, const struct parts *p, const struct hide_keep *k)
 {
 	bool dialog = k->has_rr && p->o.n > 0 && carries_route_set(j->m);
-	int r = ED_OK;
+	int r = cut_inside_vias(j);
 
-	cut_inside_vias(j);
+	if (r < 0)
+		return r;
 	if (dialog && j->hides)
 		r = seal_rrs(j, p, k);
 	else if (dialog)

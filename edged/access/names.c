@@ -490,8 +490,9 @@ scan_run(
 }
 
 /*
- * An IPv6 address of the inside that begins at `at`: as many octets as it may have, less a colon or
- * dot that belongs to the sentence. Looked for only where an inside network or server is IPv6.
+ * An IPv6 address of the inside that begins at `at`: the longest run of octets that is one; groups
+ * that belong to the sentence behind it are given up one after the other. Looked for only where an
+ * inside network or server is IPv6.
  */
 static bool
 holds_v6(const struct names *n, struct str text, size_t at, size_t *ret_len)
@@ -501,13 +502,17 @@ holds_v6(const struct names *n, struct str text, size_t at, size_t *ret_len)
 
 	while (end < text.n && end - at < ADDR_STR_LEN && is_v6_char((unsigned char)text.p[end]))
 		colon |= text.p[end++] == ':';
-	while (end > at && (text.p[end - 1] == '.' ||
-			       (text.p[end - 1] == ':' && end - at > 2 && text.p[end - 2] != ':')))
-		end--;
-	if (!colon || !names_is_inside(n, (struct str){text.p + at, end - at}, true))
-		return false;
-	*ret_len = end - at;
-	return true;
+	while (colon && end > at + 1) {
+		if (names_is_inside(n, (struct str){text.p + at, end - at}, true)) {
+			*ret_len = end - at;
+			return true;
+		}
+		do
+			end--;
+		while (
+		    end > at && text.p[end] != ':' && text.p[end] != '.' && text.p[end - 1] != ':');
+	}
+	return false;
 }
 
 /* The next place where a name or address can begin; text.n when there is none. */

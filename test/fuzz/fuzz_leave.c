@@ -16,10 +16,10 @@ static struct hide_keep *keep_in, *keep_out; /* of an INVITE that entered, that 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CANNED(uri, from, to)                                                                      \
+#define CANNED(uri, from, to, rr)                                                                  \
 	"INVITE " uri " SIP/2.0\r\nVia: SIP/2.0/TLS 10.1.1.1\r\nFrom: <sip:" from ">;tag=1\r\n"    \
 	"To: <sip:" to ">\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n"                                     \
-	"Record-Route: <sip:fe01.contoso.net;lr>\r\nContent-Length: 0\r\n\r\n"
+	"Record-Route: <sip:" rr ";lr>\r\nContent-Length: 0\r\n\r\n"
 
 static void
 start(void)
@@ -35,12 +35,16 @@ start(void)
 	cast.conf.federation.n_allowed = 1;
 	cast_view(&cast);
 	if (hop_request(&cast, &cast.client, FACTS_INTERNAL,
-		STR(CANNED("sip:bob@contoso.com", "alice@contoso.com", "bob@contoso.com")), &h) < 0)
+		STR(CANNED(
+		    "sip:bob@contoso.com", "alice@contoso.com", "bob@contoso.com", "p.example")),
+		&h) < 0)
 		abort();
 	keep_in = h.keep;
 	free(h.text);
 	if (hop_request(&cast, &cast.internal, FACTS_CLIENT,
-		STR(CANNED("sip:a@192.0.2.1", "bob@contoso.com", "alice@contoso.com")), &h) < 0)
+		STR(CANNED(
+		    "sip:a@192.0.2.1", "bob@contoso.com", "alice@contoso.com", "fe01.contoso.net")),
+		&h) < 0)
 		abort();
 	keep_out = h.keep;
 	free(h.text);
@@ -99,8 +103,10 @@ check_clean(const struct sip_msg *m)
 
 		if (may_hold_names(m, l))
 			continue;
-		if (names_scan(cast.view->names, text, l->id != SIP_HDR_VIA, &at, &len))
+		if (names_scan(cast.view->names, text, l->id != SIP_HDR_VIA, &at, &len)) {
+			fprintf(stderr, "left: " STR_FMT, STR_ARG(text));
 			abort();
+		}
 	}
 	if (names_scan(cast.view->names, m->is_request ? m->uri : m->reason, false, &at, &len))
 		abort();
