@@ -36,7 +36,7 @@ msframe_next_standard(struct str bytes, size_t max, struct msframe *ret)
 
 	if (bytes.n == 0)
 		return 0;
-	is_channel = ((uint8_t)bytes.p[0] & 0xf0) == 0x40;
+	is_channel = ((uint8_t)bytes.p[0] & 0xc0) == 0x40;
 	if (!is_channel && ((uint8_t)bytes.p[0] & 0xc0) != 0)
 		return ED_MALFORMED;
 	if (bytes.n < 4)

@@ -12,7 +12,7 @@ stun_classify(struct str bytes)
 
 	if (bytes.n < 2)
 		return STUN_CLASS_OTHER;
-	if ((p[0] & 0xf0) == 0x40)
+	if ((p[0] & 0xc0) == 0x40)
 		return STUN_CLASS_CHANNEL;
 	if (p[0] == 0xff && p[1] == 0x10)
 		return STUN_CLASS_MULTIPLEX;

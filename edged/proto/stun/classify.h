@@ -16,7 +16,7 @@ enum stun_class {
 	STUN_CLASS_MS,        /* MS Magic Cookie attribute first, length fits the datagram */
 	STUN_CLASS_STANDARD,  /* first byte 00-3f, cookie word at 4 */
 	STUN_CLASS_RFC3489,   /* type 0x0001, length fits, no cookie word */
-	STUN_CLASS_CHANNEL,   /* first byte 40-4f */
+	STUN_CLASS_CHANNEL,   /* first byte 40-7f: RFC 5766's range, see turn/channel.h */
 	STUN_CLASS_MULTIPLEX, /* ff 10: multiplexed TURN, not offered */
 };
 

@@ -19,7 +19,9 @@
 #define TURN_CHANNEL_REST_MS     300000u /* an expired number is not given to another peer so long */
 #define TURN_CHANNELS_MAX        64u
 #define TURN_CHANNEL_FIRST       0x4000u
-#define TURN_CHANNEL_LAST        0x4fffu
+/* RFC 8656 ends at 0x4fff for the sake of sockets that carry DTLS and RTP too, which ours do not;
+ * clients of RFC 5766 (turnutils_uclient for one) use all of its range. */
+#define TURN_CHANNEL_LAST 0x7ffeu
 
 struct turn_channel {
 	struct addr peer; /* as the client named it */

@@ -147,7 +147,7 @@ standard_relay_from_allocate_to_release(void **state)
 	/* number bound to another peer, peer bound to another number, numbers out of range */
 	assert_int_equal(client_peer_request(&c, STUN_CHANNEL_BIND, &peer, 0x4000, &m), 400);
 	assert_int_equal(client_peer_request(&c, STUN_CHANNEL_BIND, &peer2, 0x4001, &m), 400);
-	assert_int_equal(client_peer_request(&c, STUN_CHANNEL_BIND, &peer, 0x5000, &m), 400);
+	assert_int_equal(client_peer_request(&c, STUN_CHANNEL_BIND, &peer, 0x7fff, &m), 400);
 	assert_int_equal(client_peer_request(&c, STUN_CHANNEL_BIND, &peer, 0x3fff, &m), 400);
 
 	/* permissions end by themselves, traffic or not; channels later, and carry nothing inward

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * avedge/egress.c: carries out what proto/turn has decided.
+ */
+#include "avedge/internal.h"
+#include "proto/turn/allocation.h"
+
+static void
+to_client(struct avedge *av, const struct turn_act *act)
+{
+	struct av_listener *l = &av->listeners[act->flow.listener];
+	struct pkt *p = act->pkt;
+	uint8_t *at;
+
+	if (act->flow.transport == TURN_TCP) {
+		client_send(av, act->flow.conn, p ? pkt_str(p) : act->bytes, act->is_data);
+		return;
+	}
+	if (p) {
+		udp_send(l->udp, p, &act->flow.client);
+		return;
+	}
+	p = pkt_get(udp_pool(av->udp));
+	at = p ? pkt_put(p, (uint32_t)act->bytes.n) : NULL;
+	if (at) {
+		memcpy(at, act->bytes.p, act->bytes.n);
+		udp_send(l->udp, p, &act->flow.client);
+	}
+	pkt_unref(p);
+}
+
+static void
+to_peer(const struct turn_act *act)
+{
+	struct av_relay *r = act->relay;
+
+	if (r->udp)
+		udp_send(r->udp, act->pkt, &act->peer);
+	else
+		peer_send(r, &act->peer, pkt_str(act->pkt));
+}
+
+static void
+open_relay(struct avedge *av, const struct turn_act *act)
+{
+	struct av_relay *r = NULL;
+
+	if (!av->draining)
+		r = av_relay_open(av, act->a, act->family, act->transport, act->even);
+	if (r && r->conn)
+		client_has_allocation(av, r->conn);
+	turn_server_relay_opened(
+	    av->server, act->a, r ? &r->bound : NULL, r, loop_now_ms(av->loop), &av->acts);
+	egress_run(av);
+}
+
+static void
+run_one(struct avedge *av, const struct turn_act *act)
+{
+	switch (act->kind) {
+	case TURN_ACT_TO_CLIENT:
+		to_client(av, act);
+		break;
+	case TURN_ACT_TO_PEER:
+		to_peer(act);
+		break;
+	case TURN_ACT_OPEN_RELAY:
+		open_relay(av, act);
+		break;
+	case TURN_ACT_CLOSE_RELAY:
+		av_relay_close(act->relay);
+		break;
+	case TURN_ACT_NEED_KEY:
+		cred_ask(av, act->ticket, act->bytes);
+		break;
+	case TURN_ACT_CLOSE_CLIENT:
+		client_close(av, act->flow.conn);
+		break;
+	}
+}
+
+void
+egress_run(struct avedge *av)
+{
+	const struct turn_acts *acts = &av->acts;
+
+	if (acts->note)
+		notes_write(av, acts);
+	/* An act that makes further ones (a relay to open, a client to close) is always the last.
+	 */
+	for (uint8_t i = 0, n = acts->n; i < n; i++) {
+		struct turn_act act = acts->v[i];
+
+		run_one(av, &act);
+	}
+}

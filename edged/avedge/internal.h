@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * avedge/internal.h: shared by the files of this room only.
+ */
+#ifndef EDGED_AVEDGE_INTERNAL_H
+#define EDGED_AVEDGE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "avedge/ports.h"
+#include "base/list.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/udp.h"
+#include "proto/turn/server.h"
+#include "svc/svc.h"
+
+struct avedge;
+struct admit;  /* net/admit.h */
+struct client; /* client.c: a TCP client */
+struct stream; /* net/stream.h */
+
+struct av_listener {
+	struct avedge *av;
+	struct udp_socket *udp; /* one of the two */
+	struct listener *tcp;
+	uint8_t index; /* row of turn_conf.listeners */
+};
+
+/* A relayed transport address: what turn_act.relay points to. */
+struct av_relay {
+	struct avedge *av;
+	struct turn_allocation *a;
+	struct udp_socket *udp;  /* datagrams */
+	struct listener *listen; /* or streams (MS dialect over TCP) */
+	struct list peers;       /* struct peer, peer.c */
+	struct addr bound;
+	uint32_t n_peers;
+	uint32_t conn; /* of the client, for streams */
+	uint8_t transport;
+};
+
+struct avedge {
+	struct svc *svc;
+	struct loop *loop;
+	struct turn_server *server;
+	struct udp *udp;
+	struct ports *ports;
+	struct av_listener listeners[TURN_LISTENERS];
+	uint8_t n_listeners;
+	const char *device; /* of the external interface */
+	struct turn_conf conf, next_conf;
+	struct timer tick;
+	struct turn_acts acts; /* of the call under way */
+	struct pkt_pool *big;  /* frames of streams */
+	struct admit *admit;
+	struct list clients;       /* TCP, oldest first */
+	struct client **by_number; /* conn number -> client; grown */
+	uint32_t n_clients, room_clients, next_client, n_without;
+	uint64_t stream_dropped; /* datagrams for a TCP client that does not read */
+	bool draining;
+};
+
+/* setup.c */
+int avedge_turn_conf(struct avedge *av, const struct conf *conf, struct turn_conf *ret,
+    const char **ret_why) ED_MUST_CHECK;
+
+/* egress.c */
+/* Carries out av->acts (which the call that made them has just filled). */
+void egress_run(struct avedge *av);
+
+/* ingress.c */
+void ingress_on_datagram(void *arg, struct udp_socket *s, struct pkt *p, const struct addr *from);
+void ingress_on_peer(void *arg, struct udp_socket *s, struct pkt *p, const struct addr *from);
+
+/* relay.c */
+struct av_relay *av_relay_open(
+    struct avedge *av, struct turn_allocation *a, uint8_t family, uint8_t transport, bool even);
+struct av_relay *av_relay_close(struct av_relay *r);
+
+/* cred.c */
+void cred_ask(struct avedge *av, uint32_t ticket, struct str username);
+
+/* notes.c: log lines and counters */
+void notes_write(struct avedge *av, const struct turn_acts *acts);
+void notes_register(void);
+void notes_collect(struct avedge *av);
+
+/* client.c */
+void client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);
+/* One control message or piece of data to the client of that connection number. */
+void client_send(struct avedge *av, uint32_t conn, struct str bytes, bool is_data);
+void client_close(struct avedge *av, uint32_t conn);
+void client_close_all(struct avedge *av);
+/* Puts out those that have waited too long for an allocation. */
+void client_tick(struct avedge *av, uint64_t now_ms);
+/* True when so much waits for that client that r's peers must not be read; peer_resume follows. */
+bool client_is_full(struct avedge *av, uint32_t conn, struct av_relay *r);
+void client_forget_relay(struct avedge *av, uint32_t conn);
+/* Stop / go on reading from that client: a peer does not take what it sends. */
+void client_pause(struct avedge *av, uint32_t conn, bool pause);
+int client_pools_new(struct avedge *av) ED_MUST_CHECK;
+void client_pools_free(struct avedge *av);
+/* A connection has an allocation now: it no longer counts among those that may be put out. */
+void client_has_allocation(struct avedge *av, uint32_t conn);
+
+/* peer.c */
+/* What waited for the client has left: its peers may be read again. */
+void peer_resume(struct av_relay *r);
+void peer_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);
+void peer_send(struct av_relay *r, const struct addr *to, struct str bytes);
+void peer_close_all(struct av_relay *r);
+
+#endif

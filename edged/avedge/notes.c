@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * avedge/notes.c: what operators see: log lines (docs/log-events.md, "av") and counters.
+ */
+#include <inttypes.h>
+
+#include "avedge/internal.h"
+#include "proto/turn/allocation.h"
+#include "svc/log.h"
+#include "svc/stats.h"
+
+static struct stats_row counters[TURN_COUNT__N] = {
+    [TURN_COUNT_FROM_CLIENT] = {"edged_av_packets_total{dir=\"from_client\"}", STATS_COUNTER,
+	"Packets relayed", 0},
+    [TURN_COUNT_FROM_PEER] = {"edged_av_packets_total{dir=\"from_peer\"}", STATS_COUNTER,
+	"Packets relayed", 0},
+    [TURN_COUNT_BYTES_FROM_CLIENT] = {"edged_av_bytes_total{dir=\"from_client\"}", STATS_COUNTER,
+	"Bytes of media relayed", 0},
+    [TURN_COUNT_BYTES_FROM_PEER] = {"edged_av_bytes_total{dir=\"from_peer\"}", STATS_COUNTER,
+	"Bytes of media relayed", 0},
+    [TURN_COUNT_BINDINGS] = {"edged_av_bindings_total", STATS_COUNTER, "STUN Binding answers", 0},
+    [TURN_COUNT_CHALLENGES] = {"edged_av_challenges_total", STATS_COUNTER,
+	"Answers to unauthenticated requests", 0},
+    [TURN_COUNT_ALLOCATED] = {"edged_av_allocations_total", STATS_COUNTER, "Allocations made", 0},
+    [TURN_COUNT_ENDED] = {"edged_av_allocations_ended_total", STATS_COUNTER, "Allocations ended",
+	0},
+    [TURN_COUNT_AUTH_FAILURES] = {"edged_av_authentication_failures_total", STATS_COUNTER,
+	"Wrong or expired credentials", 0},
+    [TURN_COUNT_INTEGRITY_NOT_SHA1] = {"edged_av_integrity_not_sha1_total", STATS_COUNTER,
+	"Clients that insist on another Message Integrity than HMAC-SHA-1", 0},
+    [TURN_COUNT_USER_LIMIT] = {"edged_av_port_limit_exceeded_total", STATS_COUNTER,
+	"Allocations refused by a quota", 0},
+    [TURN_COUNT_NO_PORT] = {"edged_av_no_port_total", STATS_COUNTER,
+	"Allocations refused for want of a relay port", 0},
+#define DROP(count, reason)                                                                        \
+	[count] = {"edged_av_packets_dropped_total{reason=\"" reason "\"}", STATS_COUNTER,         \
+	    "Packets dropped", 0}
+    DROP(TURN_COUNT_DROP_MALFORMED, "malformed"),
+    DROP(TURN_COUNT_DROP_NO_ALLOCATION, "no_allocation"),
+    DROP(TURN_COUNT_DROP_RATE, "rate"),
+    DROP(TURN_COUNT_DROP_AMPLIFICATION, "amplification"),
+    DROP(TURN_COUNT_DROP_KEYS_WAITING, "keys_waiting"),
+    DROP(TURN_COUNT_DROP_INTEGRITY, "integrity"),
+    DROP(TURN_COUNT_DROP_REPLAY, "replay"),
+    DROP(TURN_COUNT_DROP_PEER_POLICY, "peer_policy"),
+    DROP(TURN_COUNT_DROP_NO_PERMISSION, "no_permission"),
+    DROP(TURN_COUNT_DROP_BANDWIDTH, "bandwidth"),
+    DROP(TURN_COUNT_DROP_MULTIPLEX, "multiplex"),
+    DROP(TURN_COUNT_DROP_OTHER, "other"),
+};
+
+enum { GAUGE_ALLOCATIONS, GAUGE_PORTS, GAUGE_PORTS_FREE, GAUGE_TCP, GAUGE_SEND_DROPPED, GAUGE__N };
+static struct stats_row gauges[GAUGE__N] = {
+    [GAUGE_ALLOCATIONS] = {"edged_av_allocations", STATS_GAUGE, "Allocations now", 0},
+    [GAUGE_PORTS] = {"edged_av_ports_in_use", STATS_GAUGE, "Relay ports of this worker", 0},
+    [GAUGE_PORTS_FREE] = {"edged_av_ports_free", STATS_GAUGE,
+	"Ports of the range that this worker does not hold", 0},
+    [GAUGE_TCP] = {"edged_av_tcp_clients", STATS_GAUGE, "TCP connections of clients", 0},
+    [GAUGE_SEND_DROPPED] = {"edged_av_packets_dropped_total{reason=\"send\"}", STATS_COUNTER,
+	"Packets dropped", 0},
+};
+
+void
+notes_register(void)
+{
+	stats_register(counters, TURN_COUNT__N);
+	stats_register(gauges, GAUGE__N);
+}
+
+void
+notes_collect(struct avedge *av)
+{
+	uint32_t used = ports_in_use(av->ports);
+
+	for (int i = 0; i < TURN_COUNT__N; i++)
+		counters[i].value = turn_server_count(av->server, (enum turn_count)i);
+	gauges[GAUGE_ALLOCATIONS].value = turn_server_allocations(av->server);
+	gauges[GAUGE_PORTS].value = used;
+	gauges[GAUGE_PORTS_FREE].value =
+	    ports_total(av->ports) - (used < ports_total(av->ports) ? used : 0);
+	gauges[GAUGE_TCP].value = av->n_clients;
+	gauges[GAUGE_SEND_DROPPED].value = udp_stats(av->udp)->send_dropped + av->stream_dropped;
+}
+
+static void
+note_created(const struct turn_allocation *a)
+{
+	char client[ADDR_STR_LEN], relayed[ADDR_STR_LEN];
+
+	log_info(AREA_TURN, "", "allocation_created",
+	    "alloc=%u client=%s transport=%s relayed=%s dialect=%s lifetime_s=%u", a->id,
+	    addr_str(&a->flow.client, client), a->flow.transport == TURN_TCP ? "tcp" : "udp",
+	    addr_str(&a->relayed[a->relayed[0].family ? 0 : 1], relayed), a->dialect->name,
+	    a->lifetime_s);
+}
+
+static void
+note_ended(const struct turn_allocation *a, const char *why)
+{
+	log_info(AREA_TURN, "", "allocation_ended",
+	    "alloc=%u why=%s packets_from_client=%" PRIu64 " packets_from_peer=%" PRIu64
+	    " bytes_from_client=%" PRIu64 " bytes_from_peer=%" PRIu64,
+	    a->id, why, a->packets[0], a->packets[1], a->bytes[0], a->bytes[1]);
+}
+
+void
+notes_write(struct avedge *av, const struct turn_acts *acts)
+{
+	const struct turn_allocation *a = acts->note_allocation;
+	char peer[ADDR_STR_LEN];
+
+	switch (acts->note) {
+	case TURN_NOTE_CREATED:
+		note_created(a);
+		break;
+	case TURN_NOTE_ENDED:
+		note_ended(a, acts->detail);
+		break;
+	case TURN_NOTE_AUTH_FAILED:
+		log_notice(AREA_TURN, "AVR-5001", "allocation_refused", "peer=%s reason=%s",
+		    addr_ip_str(&acts->note_peer, peer), acts->detail);
+		break;
+	case TURN_NOTE_NO_PORT:
+		log_warning(AREA_TURN, "AVR-5002", "no_relay_port", "range=%u-%u in_use=%u peer=%s",
+		    av->conf.policy.relay_port_min, av->conf.policy.relay_port_max,
+		    ports_in_use(av->ports), addr_ip_str(&acts->note_peer, peer));
+		break;
+	case TURN_NOTE_USER_LIMIT:
+		log_notice(AREA_TURN, "AVR-5003", "port_limit", "limit=%s peer=%s", acts->detail,
+		    addr_ip_str(&acts->note_peer, peer));
+		break;
+	case TURN_NOTE_PEER_REFUSED:
+		log_warning(AREA_TURN, "AVR-5005", "peer_refused", "alloc=%u rule=%s peer=%s",
+		    a ? a->id : 0, acts->detail, addr_str(&acts->note_peer, peer));
+		break;
+	case TURN_NOTE_RATE_LIMITED:
+		log_warning(AREA_TURN, "AVR-5006", "rate_limited", "kind=%s source=%s",
+		    acts->detail, addr_ip_str(&acts->note_peer, peer));
+		break;
+	case TURN_NOTE_NONE:
+	case TURN_NOTE__N:
+		break;
+	}
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * avedge/setup.c: the options as proto/turn wants them.
+ */
+#include <string.h>
+
+#include "avedge/internal.h"
+#include "conf/conf.h"
+
+static int
+family_slot(const struct addr *a)
+{
+	return a->family == 6;
+}
+
+/* One address per family; public ones take the place of those they belong to. */
+static int
+relay_addresses(const struct conf *conf, struct turn_policy *p, const char **ret_why)
+{
+	struct addr a;
+
+	for (uint32_t i = 0; i < conf->external.av.address.n; i++) {
+		if (addr_parse_ip(&a, str_of(conf->external.av.address.v[i])) < 0) {
+			*ret_why = "external.av.address: not an address";
+			return ED_MALFORMED;
+		}
+		p->relay_bind[family_slot(&a)] = p->relay_public[family_slot(&a)] = a;
+	}
+	for (uint32_t i = 0; i < conf->external.av.public_address.n; i++) {
+		if (!conf->external.av.public_address.v[i][0])
+			continue;
+		if (addr_parse_ip(&a, str_of(conf->external.av.public_address.v[i])) < 0) {
+			*ret_why = "external.av.public_address: not an address";
+			return ED_MALFORMED;
+		}
+		p->relay_public[family_slot(&a)] = a;
+	}
+	return ED_OK;
+}
+
+static int
+nets(const struct conf_list *list, struct addr_net *v, uint32_t *ret_n, const char *what,
+    const char **ret_why)
+{
+	for (uint32_t i = 0; i < list->n; i++) {
+		if (*ret_n >= TURN_POLICY_NETS ||
+		    addr_net_parse(&v[*ret_n], str_of(list->v[i])) < 0) {
+			*ret_why = what;
+			return ED_MALFORMED;
+		}
+		(*ret_n)++;
+	}
+	return ED_OK;
+}
+
+static void
+add_own(struct turn_policy *p, const char *text)
+{
+	struct addr a;
+
+	if (text && text[0] && p->n_own < TURN_POLICY_OWN &&
+	    addr_parse_ip(&a, str_of(text)) == ED_OK)
+		p->own[p->n_own++] = a;
+}
+
+static int
+policy(const struct conf *conf, struct turn_policy *p, const char **ret_why)
+{
+	const char *inside = conf->av.inside_peers;
+	int r = relay_addresses(conf, p, ret_why);
+
+	if (r == ED_OK)
+		r = nets(&conf->internal.networks, p->inside, &p->n_inside,
+		    "internal.networks: not a network, or too many", ret_why);
+	if (r == ED_OK)
+		r = nets(&conf->av.allowed_peers, p->allowed, &p->n_allowed,
+		    "av.allowed_peers: not a network, or too many", ret_why);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < conf->external.access.addresses.n; i++)
+		add_own(p, conf->external.access.addresses.v[i]);
+	for (uint32_t i = 0; i < conf->external.webconf.addresses.n; i++)
+		add_own(p, conf->external.webconf.addresses.v[i]);
+	for (uint32_t i = 0; i < conf->internal.addresses.n; i++)
+		add_own(p, conf->internal.addresses.v[i]);
+	p->relay_port_min = conf->external.av.relay_port_min;
+	p->relay_port_max = conf->external.av.relay_port_max;
+	p->inside_from_internal = inside && strcmp(inside, "none") != 0;
+	p->inside_from_external = inside && strcmp(inside, "all") == 0;
+	p->loopback = conf->av.loopback_peers && conf->edge.lab;
+	return ED_OK;
+}
+
+static void
+limits(const struct conf *conf, struct turn_limits *lim)
+{
+	uint32_t per_s = conf->av.limits.challenges_per_s;
+
+	*lim = turn_limits_default;
+	lim->allocations =
+	    (uint32_t)conf->external.av.relay_port_max - conf->external.av.relay_port_min + 1;
+	lim->allocations_per_user = conf->av.limits.allocations_per_user;
+	lim->allocations_per_address = conf->av.limits.allocations_per_address;
+	lim->kbit_per_port = conf->av.limits.kbit_per_port;
+	lim->kbit_per_user = conf->av.limits.kbit_per_user;
+	lim->challenge = (struct turn_rate){per_s, per_s * 5};
+	lim->binding = (struct turn_rate){per_s * 5, per_s * 10};
+	lim->lifetime_s = conf->av.limits.lifetime_s;
+	lim->refresh_grace_s = conf->av.limits.refresh_grace_s;
+	if (per_s == 0) /* nothing of a source is bounded then: measurements */
+		lim->keys_waiting_per_address = lim->keys_waiting;
+}
+
+int
+avedge_turn_conf(
+    struct avedge *av, const struct conf *conf, struct turn_conf *ret, const char **ret_why)
+{
+	size_t n = strlen(conf->av.realm);
+	int r;
+
+	if (n == 0 || n > TURN_REALM_MAX) {
+		*ret_why = "av.realm: 1 to 128 characters";
+		return ED_MALFORMED;
+	}
+	*ret = (struct turn_conf){.random = svc_random, .hash_key = *svc_hash_key(av->svc)};
+	memcpy(ret->realm, conf->av.realm, n + 1);
+	limits(conf, &ret->limits);
+	r = policy(conf, &ret->policy, ret_why);
+	if (r < 0)
+		return r;
+	ret->n_listeners = av->n_listeners;
+	memcpy(ret->listeners, av->conf.listeners, sizeof(ret->listeners));
+	for (uint8_t i = 0; i < ret->n_listeners; i++) {
+		struct addr *reach = &ret->listeners[i].reach;
+		uint16_t port = reach->port;
+
+		/* ms-turn 5.10: what this client can reach; the inside is never translated */
+		if (ret->listeners[i].leg == TURN_LEG_EXTERNAL) {
+			*reach = ret->policy.relay_public[family_slot(reach)];
+			reach->port = port;
+		}
+	}
+	return ED_OK;
+}
