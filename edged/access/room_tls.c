@@ -82,7 +82,9 @@ internal_new(const struct conf *c, struct keycall *keys, struct room_tls *ret, c
 {
 	struct tls_identity id = identity(&c->certificates.internal, keys);
 	struct str names[EXPECT_MAX];
-	struct tls_server_conf s = {.ids = &id, .n_ids = 1, .peer = TLS_PEER_REQUIRED};
+	/* Front Ends dial us with certificates made for servers (CERT-EXT-14 holds inside too). */
+	struct tls_server_conf s = {
+	    .ids = &id, .n_ids = 1, .peer = TLS_PEER_REQUIRED, .peer_server_eku_ok = true};
 	struct tls_client_conf k = {.id = &id, .expect = names, .cn_fallback = true};
 	struct ed_fault fault = {0};
 	int r;

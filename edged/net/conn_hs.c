@@ -288,7 +288,8 @@ conn_connect_start(struct conn *c, const struct conn_target *t)
 	struct sockaddr_storage ss;
 	socklen_t len = addr_to_sockaddr(&t->addr, &ss);
 
-	/* Leaves as soon as the socket writes, ahead of the first flight, which queues behind it. */
+	/* Leaves as soon as the socket writes, ahead of the first flight, which queues behind it.
+	 */
 	if (t->preamble.n && conn_buf_add(&c->pend, t->preamble.p, t->preamble.n) < 0) {
 		conn_fail(c, CONN_END_NOMEM, NULL);
 		return;

@@ -477,14 +477,14 @@ test_bulk(void **state)
 	scene_up(&s);
 	s.ops = &relay_ops;
 	s.client.pump = true;
-	s.client.total = 5000000;
-	s.server.eat = 7777;
+	s.client.total = 8000000;
+	s.server.eat = 90011;
 	s.server.pause_on_bytes = true;
 	s.server.end_on_eof = true;
 	s.lim.input = 200000;
 	scene_open(&s);
 	scene_run(&s);
-	assert_int_equal(s.server.got, 5000000);
+	assert_int_equal(s.server.got, 8000000);
 	assert_int_equal(s.server.eofs, 1);
 	assert_true(s.client.drains > 0);
 	assert_int_equal(s.client.why, CONN_END_LOCAL);

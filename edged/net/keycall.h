@@ -22,7 +22,10 @@ struct loop;
 
 #define KEYCALL_DEADLINE_MS 5000u
 
-/* Takes over fd (the channel). */
+/*
+ * Takes over fd (the channel). Loads the provider, so call it before the sandbox closes. A process
+ * has one keycall; it outlives the TLS contexts made with it.
+ */
 struct keycall *keycall_new(struct loop *l, int fd);
 struct keycall *keycall_free(struct keycall *k);
 
@@ -64,7 +67,7 @@ struct keycall_token {
 };
 typedef void keycall_token_cb(void *arg, uint32_t tag, const struct keycall_token *answer);
 /* duration_min 0: the longest there is. flags: mras.md 6.4. */
-int keycall_issue_token(struct keycall *k, struct str identity, uint32_t duration_min, uint8_t flags,
-    uint32_t tag, keycall_token_cb *cb, void *arg) ED_MUST_CHECK;
+int keycall_issue_token(struct keycall *k, struct str identity, uint32_t duration_min,
+    uint8_t flags, uint32_t tag, keycall_token_cb *cb, void *arg) ED_MUST_CHECK;
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/keycall_in.h: what tls.c and conn.c see of keycall; nobody else includes it.
+ * net/keycall_in.h: what tls.c, conn.c and the provider see of keycall; nobody else includes it.
  */
 #ifndef EDGED_NET_KEYCALL_IN_H
 #define EDGED_NET_KEYCALL_IN_H
@@ -8,6 +8,10 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
 
 struct keycall;
 struct keycall_call;
@@ -27,6 +31,15 @@ void keycall_leave(void);
 /* The owner gives up: the call fails at once, without wake. Step once more to unwind the job. */
 void keycall_abandon(struct keycall_wait *w);
 
+/*
+ * One signature: pauses the async job it runs in, blocks outside of one. alg: enum keyproto_alg.
+ * ED_OK, ED_LIMIT (ret too small), ED_GONE (keyd away or late), ED_DENIED (keyd said no).
+ */
+int keycall_sign(struct keycall *k, uint16_t slot, uint8_t alg, struct str digest, uint8_t *ret,
+    size_t room, size_t *ret_n) ED_MUST_CHECK;
+
+/* keyprov.c: loads the provider; idempotent. */
+int keyprov_setup(void) ED_MUST_CHECK;
 /* A private key handle whose signatures come from keyd: slot's key must belong to leaf. */
 EVP_PKEY *keycall_pkey(struct keycall *k, uint16_t slot, X509 *leaf);
 

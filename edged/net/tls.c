@@ -29,7 +29,11 @@
 #define CBC_SUITES                                                                                 \
 	":ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:"                                        \
 	"ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA256"
-#define SUITES_13         "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+#define SUITES_13 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+/* What keyd signs is a subset of these; SHA-1 is in neither. */
+#define SIGALGS                                                                                    \
+	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"     \
+	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
 #define GROUPS            "X25519:P-256:P-384"
 #define CERT_LIST_MAX     (32 * 1024) /* octets of a peer's chain */
 #define DEPTH_MAX         6
@@ -60,7 +64,8 @@ common_setup(struct tls_ctx *t, bool only_tls13, bool only_aead)
 	X509_VERIFY_PARAM_set_depth(SSL_CTX_get0_param(x), DEPTH_MAX);
 	if (SSL_CTX_set_min_proto_version(x, only_tls13 ? TLS1_3_VERSION : TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(x, only_aead ? AEAD_SUITES : AEAD_SUITES CBC_SUITES) != 1 ||
-	    SSL_CTX_set_ciphersuites(x, SUITES_13) != 1 || SSL_CTX_set1_groups_list(x, GROUPS) != 1)
+	    SSL_CTX_set_ciphersuites(x, SUITES_13) != 1 ||
+	    SSL_CTX_set1_groups_list(x, GROUPS) != 1 || SSL_CTX_set1_sigalgs_list(x, SIGALGS) != 1)
 		return ED_SYS;
 	SSL_CTX_set_cert_verify_callback(x, tls_verify, NULL);
 	return ED_OK;

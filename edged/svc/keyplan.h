@@ -14,20 +14,14 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "net/keyproto.h"
 #include "svc/roles.h"
 
 #define KEYPLAN_SLOTS_MAX      64u
 #define KEYPLAN_SECRET_LEN     32u
 #define KEYPLAN_TURN_USERS_MAX 256u
 
-/* What a role may ask keyd for; bits of keyplan_role.ops. Numbers are those of the protocol. */
-enum keyd_op {
-	KEYD_OP_SIGN = 1,
-	KEYD_OP_DAY_KEYS = 2,
-	KEYD_OP_TICKET_KEYS = 3,
-	KEYD_OP_TURN_KEY = 4,
-	KEYD_OP_ISSUE_TOKEN = 5,
-};
+/* keyd's operations (net/keyproto.h) as bits of keyplan_role.ops */
 #define KEYD_OP_BIT(op) (1u << (op))
 
 struct keyplan_slot {
