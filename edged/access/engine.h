@@ -71,6 +71,13 @@ struct access {
 	struct sip_limits from_client, from_server;
 };
 
+/* What hide.c gave us to keep; NULL when it is gone already. */
+static inline const struct hide_keep *
+engine_keep(const struct txn *x)
+{
+	return (const struct hide_keep *)(const void *)x->keep.p;
+}
+
 /* ---- core.c ---- */
 void engine_work(struct access *ax, struct work *ret); /* surroundings for the pure functions */
 void engine_facts(const struct flow *f, struct facts *ret);

@@ -224,6 +224,22 @@ keep_stub(struct request *q, struct txn *x)
 	return ED_OK;
 }
 
+/* From the heap, where the pure half put it, into the slab: blocks freed at once are cheap to get
+ * again. */
+static int
+keep_hidden(struct request *q, struct txn *x, struct hide_keep *keep)
+{
+	int r = ED_OK;
+
+	if (!keep)
+		return ED_OK;
+	r = slab_text_take(&q->f->ax->txns.texts, &x->keep, keep->size);
+	if (r == ED_OK)
+		memcpy(x->keep.p, keep, keep->size);
+	free(keep);
+	return r;
+}
+
 static uint32_t
 branch_mark(const char branch[VIA_BRANCH_LEN])
 {
@@ -336,10 +352,9 @@ send_on(struct request *q, struct flow *to)
 		return;
 	}
 	if (x) {
-		x->keep = sent.keep;
 		x->mark = branch_mark(sent.branch);
 		x->keep_alive = sent.keepalive_offered;
-		if (keep_stub(q, x) < 0) {
+		if (keep_hidden(q, x, sent.keep) < 0 || keep_stub(q, x) < 0) {
 			refuse_txn(q);
 			response_txn_free(ax, x);
 			return;
@@ -386,10 +401,10 @@ cancel(struct request *q, struct txn *x)
 	struct str text;
 
 	answer(q, 200, DIAG_NONE, STR_NONE);
-	if (x->cancel_came || x->state > TXN_PROCEEDING || !x->to || !x->keep)
+	if (x->cancel_came || x->state > TXN_PROCEEDING || !x->to || !x->keep.p)
 		return;
 	x->cancel_came = true;
-	text = reply_cancel(&q->w, x->keep, q->facts.peer, q->m);
+	text = reply_cancel(&q->w, engine_keep(x), q->facts.peer, q->m);
 	if (!text.p)
 		return;
 	if (x->state == TXN_PROCEEDING) {

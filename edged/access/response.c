@@ -75,12 +75,12 @@ cancel_own(struct access *ax, struct txn *x)
 	struct sip_msg *stub = NULL;
 	struct work w;
 
-	if (x->cancel_sent || !x->to || !x->keep || !x->stub.p)
+	if (x->cancel_sent || !x->to || !x->keep.p || !x->stub.p)
 		return;
 	engine_work(ax, &w);
 	if (sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n}, &ax->from_server, &stub,
 		&fault) == ED_OK)
-		egress_text(x->to, reply_cancel_own(&w, x->keep, stub), true);
+		egress_text(x->to, reply_cancel_own(&w, engine_keep(x), stub), true);
 	x->cancel_sent = true;
 }
 
@@ -260,7 +260,7 @@ ack_and_bye(struct txn *x, struct flow *f, const struct sip_msg *m)
 			return;
 		via[i] = via_line(&w, engine_peer(f), &f->local, branch);
 	}
-	egress_text(f, reply_ack_bye(&w, x->keep, m, via[0], via[1]), true);
+	egress_text(f, reply_ack_bye(&w, engine_keep(x), m, via[0], via[1]), true);
 }
 
 /* Where the answer to x goes now: its connection, or another one to the same server inside. */
@@ -285,7 +285,7 @@ too_long_to_hide(struct txn *x, struct flow *f, const struct sip_msg *m)
 {
 	log_warning(AREA_SIP, "", "route_set_too_long", "flow=%llx status=%u",
 	    (unsigned long long)f->cid, m->status);
-	if (m->status >= 200 && m->status < 300 && x->method == SIP_INVITE && x->keep)
+	if (m->status >= 200 && m->status < 300 && x->method == SIP_INVITE && x->keep.p)
 		ack_and_bye(x, f, m);
 	if (m->status >= 200)
 		answer_and_finish(f->ax, x, 500, DIAG_NONE);
@@ -297,7 +297,7 @@ answer_keepalive_facts(const struct txn *x, const struct flow *from, struct pass
 	p->to = engine_peer(from);
 	p->traffic = (enum traffic)x->traffic;
 	p->verified = x->verified;
-	p->keep = x->keep;
+	p->keep = engine_keep(x);
 	p->keepalive_answer = x->keep_alive;
 }
 
@@ -347,7 +347,7 @@ for_nobody(struct txn *x, struct flow *f, const struct sip_msg *m)
 			cancel_own(ax, x);
 		return;
 	}
-	if (m->status < 300 && x->method == SIP_INVITE && x->keep)
+	if (m->status < 300 && x->method == SIP_INVITE && x->keep.p)
 		ack_and_bye(x, f, m);
 	response_txn_free(ax, x);
 }
@@ -381,9 +381,9 @@ final(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 	struct work w;
 
 	learn(x, f, from, m);
-	if (x->method == SIP_INVITE && m->status >= 300 && x->keep) {
+	if (x->method == SIP_INVITE && m->status >= 300 && x->keep.p) {
 		engine_work(f->ax, &w);
-		egress_text(f, reply_ack(&w, x->keep, m), true);
+		egress_text(f, reply_ack(&w, engine_keep(x), m), true);
 	}
 	if (x->state == TXN_ACCEPTED && m->status >= 300) {
 		count(CNT_DROP_RES_LATE);

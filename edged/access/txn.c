@@ -2,7 +2,6 @@
 #include "access/txn.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "access/flow.h"
@@ -200,8 +199,7 @@ txn_finish(struct txn_table *t, struct txn *x, uint16_t status, struct str to_ta
 	slab_text_give(&t->texts, &x->cancel);
 	list_remove(&x->sent);
 	if (x->state == TXN_COMPLETED) { /* nothing more will be restored or answered from it */
-		free(x->keep);
-		x->keep = NULL;
+		slab_text_give(&t->texts, &x->keep);
 		slab_text_give(&t->texts, &x->stub);
 		x->to = NULL;
 	} else if (x->to) {
@@ -222,7 +220,7 @@ txn_free(struct txn_table *t, struct txn *x)
 	hash_remove(&t->by_key, &x->by_key);
 	slab_text_give(&t->texts, &x->stub);
 	slab_text_give(&t->texts, &x->cancel);
-	free(x->keep);
+	slab_text_give(&t->texts, &x->keep);
 	slab_give(&t->slab, x);
 	t->n--;
 	return NULL;

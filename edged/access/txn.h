@@ -27,7 +27,6 @@
 #include "sipparse/msg.h"
 
 struct flow;
-struct hide_keep;
 
 #define TXN_B_MS 32000u  /* timers B, F, H and the stay in ACCEPTED (RFC 3261 17, RFC 6026 7) */
 #define TXN_C_MS 180000u /* RFC 3261 16.6 step 11 */
@@ -74,7 +73,7 @@ struct txn {
 	bool probe : 1;          /* our own OPTIONS to a next hop member */
 	struct slab_text stub;   /* what answering it later takes */
 	struct slab_text cancel; /* CANCEL that waits for a provisional response */
-	struct hide_keep *keep;  /* owned, free(); what hide.c wants back with the response */
+	struct slab_text keep;   /* a struct hide_keep: what hide.c wants back with the response */
 };
 
 struct txn_table {
