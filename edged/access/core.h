@@ -5,9 +5,9 @@
  * test runs this very code over a made-up network (test/scenario), and access/room.c binds it to
  * net/.
  *
- * Life: access_new with a view of the configuration, access_start; then inputs in any order: a connection comes
- * up (access_flow_new, access_flow_up), brings bytes (access_flow_bytes), goes down
- * (access_flow_down); a name resolves; a sibling speaks; time passes (access_tick). Reload:
+ * Life: access_new with a view of the configuration, access_start; then inputs in any order: a
+ * connection comes up (access_flow_new, access_flow_up), brings bytes (access_flow_bytes), goes
+ * down (access_flow_down); a name resolves; a sibling speaks; time passes (access_tick). Reload:
  * access_set_view. Last: access_free, when all flows are down.
  *
  * One thread. No input may be given from inside an op, except where the op's comment says so.
