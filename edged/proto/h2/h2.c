@@ -188,6 +188,13 @@ tell_ready(struct h2 *h)
 	while (!list_is_empty(&h->ready)) {
 		struct h2_stream *s = LIST_OF(h->ready.next, struct h2_stream, due);
 
+		/* The output is full again: the rest keeps its places, ahead of who just wrote. */
+		if (h->out.pending(h->out.arg) >= h->conf.out_high) {
+			s = LIST_OF(h->ready.prev, struct h2_stream, due);
+			list_remove(&s->due);
+			list_push_front(&h->no_room, &s->due);
+			continue;
+		}
 		list_remove(&s->due);
 		s->blocked = false;
 		if (s->ops && s->ops->on_writable)
@@ -647,9 +654,14 @@ h2_write(struct h2_stream *s, struct str bytes)
 		stream_due(s, &h->ready);
 		return 0;
 	}
-	/* Another's turn in the output comes first; ours when it drained. */
+	/* Who waits for room in the output goes first; our turn comes when it drained. */
 	if (list_is_linked(&s->due))
 		return 0;
+	if (!h->telling && !list_is_empty(&h->no_room)) {
+		s->blocked = true;
+		stream_due(s, &h->no_room);
+		return 0;
+	}
 	s->view = bytes;
 	(void)nghttp2_session_resume_data(h->ng, s->id);
 	(void)send_all(h);

@@ -311,6 +311,29 @@ output_stays_below_its_mark(void **state)
 		assert_int_equal(far[i].got, 500000);
 }
 
+/* Test 2: who has much to say gets no more than who else has. Ten writers, a link that carries 2
+ * MB. */
+static void
+shares_are_fair(void **state)
+{
+	size_t least = SIZE_MAX, most = 0;
+
+	for (int i = 0; i < 10; i++) {
+		assert_non_null(open_stream(&nears[i], &fars[i]));
+		run();
+		nears[i].to_send = 50000000;
+	}
+	for (int i = 0; i < 10; i++)
+		peer_push(&nears[i]);
+	while (fars[0].got < 2000000)
+		assert_true(carry(&edge, &conn) | carry(&conn, &edge));
+	for (int i = 0; i < 10; i++) {
+		least = fars[i].got < least ? fars[i].got : least;
+		most = fars[i].got > most ? fars[i].got : most;
+	}
+	assert_true(least * 10 >= most * 8);
+}
+
 static void
 half_close(void **state)
 {
@@ -520,6 +543,7 @@ main(void)
 	    T(bytes_both_ways),
 	    T(one_of_ten_stalls),
 	    T(output_stays_below_its_mark),
+	    T(shares_are_fair),
 	    T(half_close),
 	    T(reset_each_way),
 	    T(request_not_taken),
