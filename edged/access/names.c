@@ -504,7 +504,7 @@ holds_v6(const struct names *n, struct str text, size_t at, size_t *ret_len)
 		colon |= text.p[end++] == ':';
 	while (colon && end > at + 1) {
 		if (names_is_inside(n, (struct str){text.p + at, end - at}, true)) {
-			*ret_len = end - at;
+			*ret_len = end - at - (text.p[end - 1] == '.');
 			return true;
 		}
 		do
