@@ -64,7 +64,6 @@ add_port(struct plan *p, const struct wish *w, const struct conf_list *addresses
 		*s = (struct listen_spec){.role = w->role,
 		    .kind = w->kind,
 		    .udp = w->udp,
-		    .by_source = w->role == ROLE_AV,
 		    .device = device,
 		    .key = w->key,
 		    .name = w->name};

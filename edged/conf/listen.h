@@ -22,7 +22,6 @@ struct listen_spec {
 	enum svc_listener_kind kind;
 	struct addr addr;
 	bool udp;
-	bool by_source; /* workers are chosen by source address alone (A/V) */
 	const char *device;
 	const char *key;  /* of the port */
 	const char *name; /* "Access Edge, clients" */

@@ -529,7 +529,7 @@ child_on_death(struct child *c, int status)
 	c->state = CHILD_WAITING;
 	c->restarts++;
 	c->counter_base = (c->counter_base + COUNTER_STEP) & COUNTER_MASK;
-	control_on_death(c);
+	gather_on_death(c);
 	reload_on_death(c);
 	timer_set(s->loop, &c->timer, now_ms + c->backoff_ms);
 	supervisor_on_child_state(s);

@@ -19,35 +19,23 @@
 
 #include "conf/check.h"
 #include "conf/load.h"
-#include "net/ipc.h"
-#include "supervisor/stats_sum.h"
-#include "supervisor/supervisor.h"
-#include "svc/json.h"
+#include "supervisor/gather.h"
 #include "svc/log.h"
-#include "svc/stats.h"
 #include "svc/wire.h"
 
 #define LINE_LEN_MAX 4096u
 #define CLIENTS_MAX  32u
-#define GATHER_MS    5000u
 
 struct client {
 	struct control *ctl;
 	struct bufferevent *bev; /* NULL: free slot */
 	bool asked, answered;
-	uint32_t number; /* of the gathering */
-	unsigned waiting_for;
-	bool awaited[CHILDREN_MAX];
-	struct timer deadline;
-	struct json answers;
-	struct stats_sum *sum; /* `stats` only */
 };
 
 struct control {
 	struct supervisor *sup;
 	int fd;
 	struct event *ev;
-	uint32_t number;
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -55,21 +43,17 @@ static void
 client_drop(struct client *cl)
 {
 	reload_cancel_cb(cl->ctl->sup, cl);
-	timer_cancel(&cl->deadline);
+	gather_cancel(cl->ctl->sup, cl);
 	if (cl->bev)
 		bufferevent_free(cl->bev);
 	cl->bev = NULL;
-	json_done(&cl->answers);
-	cl->sum = stats_sum_free(cl->sum);
 	cl->asked = cl->answered = false;
-	cl->number = 0;
 }
 
 static void
 client_answer(struct client *cl, struct str text)
 {
 	cl->answered = true;
-	timer_cancel(&cl->deadline);
 	bufferevent_write(cl->bev, text.p, text.n);
 	bufferevent_write(cl->bev, "\n", 1);
 	/* Dropped when all is written (on_written). */
@@ -88,145 +72,35 @@ client_error(struct client *cl, const char *why)
 	json_done(&j);
 }
 
-/* ---- gathering ---- */
-
+/* What services answered. */
 static void
-gather_finish(struct client *cl)
+on_gathered(void *arg, struct gather *g)
 {
-	struct control *ctl = cl->ctl;
+	struct client *cl = arg;
 	struct json j = {0};
 
+	if (!g) {
+		client_error(cl, "out of memory");
+		return;
+	}
 	json_raw(&j, STR("{\"ok\":true"));
-	if (cl->sum) {
+	if (g->sum) {
 		json_key(&j, "stats");
-		stats_sum_json(cl->sum, &j);
+		stats_sum_json(g->sum, &j);
 	} else {
 		json_key(&j, "services");
-		json_fmt(&j, "[");
-		json_raw(&j, (struct str){cl->answers.p, cl->answers.n});
-		json_fmt(&j, "]");
+		json_raw(&j, STR("["));
+		json_raw(&j, (struct str){g->answers.p, g->answers.n});
+		json_raw(&j, STR("]"));
 	}
 	json_key(&j, "silent");
-	json_fmt(&j, "[");
-	for (size_t i = 0; i < ctl->sup->n_children; i++)
-		if (cl->awaited[i]) {
-			json_next(&j);
-			json_fmt(&j, "\"%s.%u\"", role_name(ctl->sup->children[i].role),
-			    ctl->sup->children[i].worker);
-		}
-	json_fmt(&j, "]}");
+	gather_silent_json(g, &j);
+	json_raw(&j, STR("}"));
 	if (j.failed)
 		client_error(cl, "out of memory");
 	else
 		client_answer(cl, (struct str){j.p, j.n});
 	json_done(&j);
-}
-
-static void
-on_gather_deadline(struct timer *t, uint64_t now_ms)
-{
-	struct client *cl = LIST_OF(t, struct client, deadline);
-
-	gather_finish(cl);
-}
-
-static struct client *
-client_of_number(struct control *ctl, const struct child *c, uint32_t number)
-{
-	size_t at = (size_t)(c - ctl->sup->children);
-
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		struct client *cl = &ctl->clients[i];
-
-		if (cl->bev && !cl->answered && cl->number == number && number && cl->awaited[at]) {
-			cl->awaited[at] = false;
-			cl->waiting_for--;
-			return cl;
-		}
-	}
-	return NULL;
-}
-
-void
-control_on_reply(struct child *c, uint32_t number, struct str json)
-{
-	struct client *cl = client_of_number(c->sup->control, c, number);
-
-	if (!cl)
-		return;
-	if (!json_is_valid(json))
-		json = STR("{\"error\":\"the service did not answer in JSON\"}");
-	if (!str_eq(json, STR("null"))) {
-		if (cl->answers.n)
-			json_raw(&cl->answers, STR(","));
-		json_fmt(&cl->answers,
-		    "{\"role\":\"%s\",\"worker\":%u,\"answer\":", role_name(c->role), c->worker);
-		json_raw(&cl->answers, json);
-		json_raw(&cl->answers, STR("}"));
-	}
-	if (cl->waiting_for == 0)
-		gather_finish(cl);
-}
-
-void
-control_on_counts(struct child *c, uint32_t number, struct str rows)
-{
-	struct client *cl = client_of_number(c->sup->control, c, number);
-	struct ipc_reader r = {.left = rows};
-	uint16_t n;
-
-	if (!cl || !cl->sum)
-		return;
-	n = ipc_get_u16(&r);
-	for (uint16_t i = 0; i < n && r.err == 0; i++) {
-		struct str name = ipc_get_str(&r);
-		unsigned kind = ipc_get_u8(&r);
-		struct str help = ipc_get_str(&r);
-		uint64_t value = ipc_get_u64(&r);
-
-		if (r.err == 0)
-			stats_sum_add(cl->sum, name, kind == STATS_GAUGE, help, value);
-	}
-	if (cl->waiting_for == 0)
-		gather_finish(cl);
-}
-
-void
-control_on_death(struct child *c)
-{
-	struct control *ctl = c->sup->control;
-	size_t at = (size_t)(c - c->sup->children);
-
-	for (size_t i = 0; ctl && i < CLIENTS_MAX; i++) {
-		struct client *cl = &ctl->clients[i];
-
-		/* It stays in the list of the silent ones. */
-		if (cl->bev && !cl->answered && cl->number && cl->awaited[at] &&
-		    --cl->waiting_for == 0)
-			gather_finish(cl);
-	}
-}
-
-static void
-gather(struct client *cl, struct str msg)
-{
-	struct supervisor *s = cl->ctl->sup;
-
-	cl->waiting_for = 0;
-	memset(cl->awaited, 0, sizeof(cl->awaited));
-	for (size_t i = 0; i < s->n_children; i++) {
-		struct child *c = &s->children[i];
-
-		if (c->state != CHILD_READY && c->state != CHILD_DRAINED)
-			continue;
-		cl->awaited[i] = true;
-		cl->waiting_for++;
-		child_say(c, msg, NULL, 0);
-	}
-	if (cl->waiting_for == 0)
-		gather_finish(cl);
-	else
-		timer_set(s->loop, &cl->deadline, loop_now_ms(s->loop) + GATHER_MS);
 }
 
 /* ---- verbs ---- */
@@ -291,18 +165,7 @@ do_reload(struct client *cl, struct str arg)
 static void
 do_stats(struct client *cl, struct str arg)
 {
-	uint8_t b[8];
-	struct ipc_writer w = {.p = b, .room = sizeof(b)};
-
-	cl->sum = stats_sum_new();
-	if (!cl->sum) {
-		client_error(cl, "out of memory");
-		return;
-	}
-	cl->number = ++cl->ctl->number;
-	ipc_put_u8(&w, WIRE_STATS);
-	ipc_put_u32(&w, cl->number);
-	gather(cl, (struct str){(char *)b, w.n});
+	gather_begin(cl->ctl->sup, STR_NONE, STR_NONE, on_gathered, cl);
 }
 
 static void
@@ -345,21 +208,6 @@ do_drain(struct client *cl, struct str arg)
 	client_answer(cl, STR("{\"ok\":true}"));
 }
 
-/* Verbs that services answer. */
-static void
-do_ask_services(struct client *cl, struct str verb, struct str arg)
-{
-	uint8_t b[LINE_LEN_MAX + 64];
-	struct ipc_writer w = {.p = b, .room = sizeof(b)};
-
-	cl->number = ++cl->ctl->number;
-	ipc_put_u8(&w, WIRE_CONTROL);
-	ipc_put_u32(&w, cl->number);
-	ipc_put_str(&w, verb);
-	ipc_put_str(&w, arg);
-	gather(cl, (struct str){(char *)b, w.n});
-}
-
 static const struct {
 	const char *verb;
 	void (*run)(struct client *cl, struct str arg);
@@ -390,7 +238,7 @@ run_line(struct client *cl, struct str line)
 		}
 	for (size_t i = 0; i < sizeof(service_verbs) / sizeof(service_verbs[0]); i++)
 		if (str_eq(verb, str_of(service_verbs[i]))) {
-			do_ask_services(cl, verb, arg);
+			gather_begin(cl->ctl->sup, verb, arg, on_gathered, cl);
 			return;
 		}
 	client_error(cl, "no such command");
@@ -510,10 +358,8 @@ control_open(struct supervisor *s, const char **ret_why)
 	}
 	ctl->sup = s;
 	ctl->fd = fd;
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		ctl->clients[i].ctl = ctl;
-		timer_init(&ctl->clients[i].deadline, on_gather_deadline);
-	}
 	s->control = ctl;
 	ctl->ev = event_new(loop_base(s->loop), fd, EV_READ | EV_PERSIST, on_accept, ctl);
 	return ctl->ev && event_add(ctl->ev, NULL) == 0 ? ED_OK : ED_SYS;

@@ -11,10 +11,5 @@
 
 /* One socket. ED_SYS with errno. */
 int listen_open(const struct listen_spec *spec, int *ret_fd) ED_MUST_CHECK;
-/*
- * Choose among the n sockets of this one's reuseport group by source address alone, so that
- * whatever one host sends finds one worker (A/V). Sockets count in the order they were bound.
- */
-int listen_steer(int fd, bool v6, unsigned n) ED_MUST_CHECK;
 
 #endif

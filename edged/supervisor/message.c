@@ -121,7 +121,7 @@ on_reply(struct child *c, struct ipc_reader *r)
 
 	if (ipc_get_end(r) < 0)
 		return ED_MALFORMED;
-	control_on_reply(c, number, text);
+	gather_on_reply(c, number, text);
 	return ED_OK;
 }
 
@@ -157,7 +157,7 @@ dispatch(struct child *c, enum wire_kind kind, struct ipc_reader *r)
 
 		if (r->err < 0)
 			return ED_MALFORMED;
-		control_on_counts(c, number, r->left);
+		gather_on_counts(c, number, r->left);
 		return ED_OK;
 	}
 	case WIRE_DRAINED:

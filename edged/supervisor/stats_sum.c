@@ -80,3 +80,38 @@ stats_sum_json(const struct stats_sum *s, struct json *j)
 	}
 	json_raw(j, STR("]"));
 }
+
+static struct str
+metric_of(const struct row *r)
+{
+	struct str name = str_of(r->name);
+	ptrdiff_t brace = str_find(name, '{');
+
+	return brace < 0 ? name : str_first(name, (size_t)brace);
+}
+
+static bool
+metric_was_before(const struct stats_sum *s, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_eq(metric_of(&s->rows[i]), metric_of(&s->rows[at])))
+			return true;
+	return false;
+}
+
+void
+stats_sum_prometheus(const struct stats_sum *s, struct json *j)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct str metric = metric_of(&s->rows[i]);
+
+		if (metric_was_before(s, i))
+			continue;
+		json_fmt(j, "# HELP " STR_FMT " %s\n# TYPE " STR_FMT " %s\n", STR_ARG(metric),
+		    s->rows[i].help, STR_ARG(metric), s->rows[i].gauge ? "gauge" : "counter");
+		for (size_t k = i; k < s->n; k++)
+			if (str_eq(metric_of(&s->rows[k]), metric))
+				json_fmt(j, "%s %llu\n", s->rows[k].name,
+				    (unsigned long long)s->rows[k].value);
+	}
+}

@@ -22,5 +22,7 @@ void stats_sum_add(
     struct stats_sum *s, struct str name, bool gauge, struct str help, uint64_t value);
 /* [{"name":...,"kind":"counter","help":...,"value":N}] in the order of first sight. */
 void stats_sum_json(const struct stats_sum *s, struct json *j);
+/* Prometheus text: rows of one metric together, HELP and TYPE before them. */
+void stats_sum_prometheus(const struct stats_sum *s, struct json *j);
 
 #endif

@@ -162,12 +162,6 @@ add_children(struct supervisor *s, enum role role)
 				continue;
 			if (open_patiently(&s->specs[i], &c->listeners[c->n_listeners]) < 0)
 				return ED_SYS;
-			if (s->specs[i].by_source && w == n - 1 &&
-			    listen_steer(
-				c->listeners[c->n_listeners], s->specs[i].addr.family == 6, n) < 0)
-				log_warning(AREA_SYS, "SYS-1016", "service_degraded",
-				    "role=%s what=\"no steering by source address\"",
-				    role_name(role));
 			c->n_listeners++;
 		}
 	}
@@ -360,6 +354,7 @@ start(struct supervisor *s, const char **ret_why)
 	s->started_ms = loop_now_ms(s->loop);
 	s->started_at = (int64_t)time(NULL);
 	svc_random(&s->hash_key, sizeof(s->hash_key));
+	list_init(&s->gathers);
 	timer_init(&s->stop_timer, on_stop_deadline);
 	timer_init(&s->notify_timer, on_notify);
 	timer_set(s->loop, &s->notify_timer, s->started_ms + NOTIFY_MS);
@@ -371,6 +366,9 @@ start(struct supervisor *s, const char **ret_why)
 	if (r < 0)
 		return r;
 	r = control_open(s, ret_why);
+	if (r < 0)
+		return r;
+	r = metrics_open(s, ret_why);
 	if (r < 0)
 		return r;
 	*ret_why = "signals cannot be watched";
@@ -403,6 +401,7 @@ supervisor_run(struct supervisor *s)
 		s->exit_code = 78;
 	}
 	control_close(s);
+	metrics_close(s);
 	for (size_t i = 0; i < s->n_children; i++)
 		child_done(&s->children[i]);
 	for (size_t i = 0; i < 4; i++)

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/wipe.h"
 #include "conf/certs.h"
 #include "conf/conf.h"
@@ -26,7 +27,8 @@
 struct event;
 struct json;
 struct control;
-struct gather;
+struct metrics;
+struct reload;
 
 #define CHILDREN_MAX 160u
 #define WARNINGS_MAX 16u
@@ -94,6 +96,9 @@ struct supervisor {
 	bool reload_ok;
 	char reload_why[512];
 	struct control *control;
+	struct metrics *metrics;
+	struct list gathers; /* questions to services that are under way */
+	uint32_t gather_number;
 	struct timer notify_timer;
 };
 
@@ -154,9 +159,15 @@ void reload_cancel_cb(struct supervisor *s, void *arg);
 /* control.c */
 int control_open(struct supervisor *s, const char **ret_why) ED_MUST_CHECK;
 void control_close(struct supervisor *s);
-void control_on_reply(struct child *c, uint32_t number, struct str json);
-void control_on_counts(struct child *c, uint32_t number, struct str rows);
-void control_on_death(struct child *c);
+
+/* metrics.c */
+int metrics_open(struct supervisor *s, const char **ret_why) ED_MUST_CHECK;
+void metrics_close(struct supervisor *s);
+
+/* gather.c: what children answer */
+void gather_on_reply(struct child *c, uint32_t number, struct str json);
+void gather_on_counts(struct child *c, uint32_t number, struct str rows);
+void gather_on_death(struct child *c);
 
 /* status.c */
 void status_json(struct supervisor *s, struct json *j);
