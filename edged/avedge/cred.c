@@ -18,7 +18,9 @@ on_key(void *arg, uint32_t ticket, const struct keycall_turn *answer)
 	if (answer) {
 		key.verdict = answer->verdict;
 		key.remaining_s = answer->remaining_s;
+		_Static_assert(sizeof(key.key) == sizeof(answer->key), "as many keys");
 		memcpy(key.key, answer->key, sizeof(key.key));
+		key.n_keys = answer->n_keys;
 		memcpy(key.user, answer->user, sizeof(key.user));
 	}
 	turn_server_key_ready(av->server, ticket, &key, loop_now_ms(av->loop), &av->acts);

@@ -11,6 +11,8 @@ static struct stats_row by_op[] = {
     {"edged_keyd_operations_total{op=\"sign\"}", STATS_COUNTER, "Requests answered.", 0},
     {"edged_keyd_operations_total{op=\"day_keys\"}", STATS_COUNTER, "Requests answered.", 0},
     {"edged_keyd_operations_total{op=\"ticket_keys\"}", STATS_COUNTER, "Requests answered.", 0},
+    {"edged_keyd_operations_total{op=\"turn_key\"}", STATS_COUNTER, "Requests answered.", 0},
+    {"edged_keyd_operations_total{op=\"issue_token\"}", STATS_COUNTER, "Requests answered.", 0},
 };
 static struct stats_row refused[] = {
     {"edged_keyd_refused_total{reason=\"malformed\"}", STATS_COUNTER, "Requests refused.", 0},

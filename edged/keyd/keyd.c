@@ -10,8 +10,11 @@
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
+#include "base/digest.h"
 #include "base/mac.h"
+#include "keyd/relay.h"
 #include "keyd/view.h"
 #include "net/ipc.h"
 
@@ -33,7 +36,7 @@ keyd_new(void)
 {
 	struct keyd *k = calloc(1, sizeof(*k));
 
-	if (!k || mac_setup() < 0) {
+	if (!k || mac_setup() < 0 || digest_setup() < 0) {
 		free(k);
 		return NULL;
 	}
@@ -240,6 +243,72 @@ op_ticket_keys(
 	return KEYPROTO_OK;
 }
 
+/* --- credentials of the relay --- */
+
+static enum keyproto_verdict
+op_turn_key(
+    struct keyd_view *v, enum role role, int64_t now_s, struct ipc_reader *r, struct result *ret)
+{
+	struct ipc_writer w = {.p = ret->p, .room = sizeof(ret->p)};
+	struct str username = ipc_get_str(r);
+	struct relay_key key;
+	int e;
+
+	if (ipc_get_end(r) < 0)
+		return KEYPROTO_MALFORMED;
+	e = relay_turn_key(v->relay, username, now_s, &key);
+	if (e == ED_OK) {
+		ipc_put_u8(&w, KEYPROTO_NAME_GOOD);
+		ipc_put_u64(&w, key.remaining_s);
+		ipc_put_str(&w, (struct str){(const char *)key.user, sizeof(key.user)});
+		ipc_put_u8(&w, key.n_keys);
+		for (uint8_t i = 0; i < key.n_keys; i++)
+			ipc_put_str(&w, (struct str){(const char *)key.key[i], sizeof(key.key[i])});
+	} else if (e == ED_DENIED || e == ED_GONE) {
+		/* An unknown name is an answer, not a refused request. */
+		ipc_put_u8(&w, e == ED_GONE ? KEYPROTO_NAME_EXPIRED : KEYPROTO_NAME_UNKNOWN);
+	}
+	wipe(&key, sizeof(key));
+	ret->n = w.n;
+	return w.n && w.err == ED_OK ? KEYPROTO_OK : KEYPROTO_FAILED;
+}
+
+static void
+random_bytes(void *p, size_t n)
+{
+	if (getrandom(p, n, 0) != (ssize_t)n)
+		abort(); /* a keyd without random bytes issues nothing */
+}
+
+static enum keyproto_verdict
+op_issue_token(
+    struct keyd_view *v, enum role role, int64_t now_s, struct ipc_reader *r, struct result *ret)
+{
+	struct ipc_writer w = {.p = ret->p, .room = sizeof(ret->p)};
+	struct str identity = ipc_get_str(r);
+	uint32_t duration_min = ipc_get_u32(r);
+	uint8_t flags = ipc_get_u8(r);
+	struct relay_token t = {0};
+	int e;
+
+	if (ipc_get_end(r) < 0)
+		return KEYPROTO_MALFORMED;
+	e = relay_issue(v->relay, identity, duration_min, flags, now_s, random_bytes, &t);
+	if (e < 0 && e != ED_UNSUPPORTED)
+		return KEYPROTO_FAILED;
+	ipc_put_u8(&w, e == ED_OK ? 0 : 1);
+	if (e == ED_OK) {
+		ipc_put_u32(&w, t.duration_min);
+		ipc_put_str(
+		    &w, (struct str){(const char *)t.token.username, sizeof(t.token.username)});
+		ipc_put_str(
+		    &w, (struct str){(const char *)t.token.password, sizeof(t.token.password)});
+	}
+	wipe(&t, sizeof(t));
+	ret->n = w.n;
+	return w.err == ED_OK ? KEYPROTO_OK : KEYPROTO_FAILED;
+}
+
 static const struct {
 	enum keyd_op op;
 	enum keyproto_verdict (*run)(struct keyd_view *v, enum role role, int64_t now_s,
@@ -248,6 +317,8 @@ static const struct {
     {KEYD_OP_SIGN, op_sign},
     {KEYD_OP_DAY_KEYS, op_day_keys},
     {KEYD_OP_TICKET_KEYS, op_ticket_keys},
+    {KEYD_OP_TURN_KEY, op_turn_key},
+    {KEYD_OP_ISSUE_TOKEN, op_issue_token},
 };
 
 static enum keyproto_verdict

@@ -5,6 +5,8 @@
  */
 #include "keyd/view.h"
 
+#include "keyd/relay.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -102,6 +104,7 @@ keyd_view_new(struct str bytes, struct keyd_view **ret, char *why)
 {
 	struct keyplan *plan = calloc(1, sizeof(*plan));
 	struct keyd_view *v = calloc(1, sizeof(*v));
+	const char *relay_why = "";
 	int r = ED_NOMEM;
 
 	_Static_assert(KEYPLAN_SLOTS_MAX <= 64, "one bit of rows[].slots for each");
@@ -123,6 +126,12 @@ keyd_view_new(struct str bytes, struct keyd_view **ret, char *why)
 			goto out;
 	}
 	take_rows(v, plan);
+	r = relay_new(plan, &v->relay, &relay_why);
+	if (r < 0) {
+		ERR_clear_error();
+		snprintf(why, KEYD_WHY_LEN, "%s", relay_why);
+		goto out;
+	}
 	*ret = v;
 	v = NULL;
 	why[0] = 0;
@@ -143,6 +152,7 @@ keyd_view_free(struct keyd_view *v)
 		EVP_PKEY_free(v->slots[i].key);
 	}
 	secret_done(&v->pool);
+	relay_free(v->relay);
 	free(v);
 	return NULL;
 }

@@ -25,7 +25,8 @@ struct keyd_slot {
 struct keyd_view {
 	struct keyd_slot slots[KEYPLAN_SLOTS_MAX];
 	unsigned n_slots;
-	struct secret pool; /* KEYPLAN_SECRET_LEN */
+	struct secret pool;  /* KEYPLAN_SECRET_LEN */
+	struct relay *relay; /* keyd/relay.h */
 	struct {
 		uint32_t ops;   /* KEYD_OP_BIT */
 		uint64_t slots; /* by index into slots */

@@ -44,6 +44,7 @@ struct keycall {
 	struct event *ev;
 	struct hash_table calls;
 	uint32_t next;
+	bool closing; /* nobody is told any more */
 };
 
 struct keycall_call {
@@ -54,6 +55,8 @@ struct keycall_call {
 	bool done;
 	int err;
 	size_t n;
+	/* The call lies on the heap and nobody waits in place: told the end, frees it. */
+	void (*finish)(struct keycall_call *call);
 	uint8_t result[KEYPROTO_RESULT_MAX];
 };
 
@@ -80,6 +83,10 @@ call_done(struct keycall_call *call, int err, const char *why)
 	timer_cancel(&call->deadline);
 	call->done = true;
 	call->err = err;
+	if (call->finish) {
+		call->finish(call);
+		return;
+	}
 	if (!w)
 		return;
 	w->call = NULL;
@@ -216,6 +223,7 @@ keycall_free(struct keycall *k)
 {
 	if (!k)
 		return NULL;
+	k->closing = true;
 	channel_lost(k);
 	hash_done(&k->calls);
 	free(k);
@@ -301,6 +309,7 @@ run(struct keycall *k, const struct request *q, uint32_t number, struct keycall_
 
 	call->k = k;
 	call->done = false;
+	call->finish = NULL;
 	call->err = ED_GONE;
 	call->wait = w;
 	call->n = 0;
@@ -389,4 +398,137 @@ keycall_ticket_keys(struct keycall *k, uint32_t period, uint8_t ret[3][48])
 		memcpy(ret, call.result, 3 * 48);
 	wipe(call.result, sizeof(call.result));
 	return r;
+}
+
+/* ---- calls that nobody blocks for ---- */
+
+struct relay_call {
+	struct keycall_call call;
+	uint32_t tag;
+	keycall_turn_cb *on_turn; /* one of the two */
+	keycall_token_cb *on_token;
+	void *arg;
+};
+
+static bool
+get_fixed(struct ipc_reader *r, uint8_t *ret, size_t n)
+{
+	struct str s = ipc_get_str(r);
+
+	if (s.n != n)
+		return false;
+	memcpy(ret, s.p, n);
+	return true;
+}
+
+static bool
+read_turn(struct str result, struct keycall_turn *ret)
+{
+	struct ipc_reader r = {.left = result};
+	uint8_t outcome = ipc_get_u8(&r);
+
+	ret->verdict = outcome == KEYPROTO_NAME_GOOD      ? ED_OK
+		       : outcome == KEYPROTO_NAME_EXPIRED ? ED_GONE
+							  : ED_DENIED;
+	if (outcome != KEYPROTO_NAME_GOOD)
+		return ipc_get_end(&r) == ED_OK;
+	ret->remaining_s = ipc_get_u64(&r);
+	if (!get_fixed(&r, ret->user, sizeof(ret->user)))
+		return false;
+	ret->n_keys = ipc_get_u8(&r);
+	if (ret->n_keys == 0 || ret->n_keys > KEYCALL_TURN_KEYS)
+		return false;
+	for (uint8_t i = 0; i < ret->n_keys; i++)
+		if (!get_fixed(&r, ret->key[i], sizeof(ret->key[i])))
+			return false;
+	return ipc_get_end(&r) == ED_OK;
+}
+
+static bool
+read_token(struct str result, struct keycall_token *ret)
+{
+	struct ipc_reader r = {.left = result};
+
+	ret->verdict = ipc_get_u8(&r) == 0 ? ED_OK : ED_UNSUPPORTED;
+	if (ret->verdict < 0)
+		return ipc_get_end(&r) == ED_OK;
+	ret->duration_min = ipc_get_u32(&r);
+	return get_fixed(&r, ret->username, sizeof(ret->username)) &&
+	       get_fixed(&r, ret->password, sizeof(ret->password)) && ipc_get_end(&r) == ED_OK;
+}
+
+static void
+relay_finish(struct keycall_call *call)
+{
+	struct relay_call *c = LIST_OF(call, struct relay_call, call);
+	struct str result = {(const char *)call->result, call->n};
+	union {
+		struct keycall_turn turn;
+		struct keycall_token token;
+	} answer = {0};
+	bool good = call->err == ED_OK;
+
+	if (call->k->closing)
+		; /* the room that asked may be gone */
+	else if (c->on_turn)
+		c->on_turn(
+		    c->arg, c->tag, good && read_turn(result, &answer.turn) ? &answer.turn : NULL);
+	else
+		c->on_token(c->arg, c->tag,
+		    good && read_token(result, &answer.token) ? &answer.token : NULL);
+	wipe(&answer, sizeof(answer));
+	wipe(call->result, sizeof(call->result));
+	free(c);
+}
+
+static int
+relay_start(
+    struct keycall *k, const struct request *q, uint32_t number, const struct relay_call *proto)
+{
+	struct relay_call *c;
+
+	if (q->w.err < 0)
+		return q->w.err;
+	c = malloc(sizeof(*c));
+	if (!c)
+		return ED_NOMEM;
+	*c = *proto;
+	c->call.k = k;
+	c->call.finish = relay_finish;
+	timer_init(&c->call.deadline, on_deadline);
+	if (send_request(k, q)) {
+		free(c);
+		return ED_GONE;
+	}
+	hash_insert(&k->calls, &c->call.node, number);
+	timer_set(k->loop, &c->call.deadline, loop_now_ms(k->loop) + KEYCALL_DEADLINE_MS);
+	return ED_OK;
+}
+
+int
+keycall_turn_key(
+    struct keycall *k, struct str username, uint32_t tag, keycall_turn_cb *cb, void *arg)
+{
+	struct relay_call c = {.tag = tag, .on_turn = cb, .arg = arg};
+	struct request q;
+	uint32_t number;
+
+	request_begin(&q, k, KEYD_OP_TURN_KEY, &number);
+	ipc_put_str(&q.w, username);
+	return relay_start(k, &q, number, &c);
+}
+
+int
+keycall_issue_token(struct keycall *k, struct str identity, uint32_t duration_min, uint8_t flags,
+    uint32_t tag, keycall_token_cb *cb, void *arg)
+{
+	struct relay_call c = {.tag = tag, .on_token = cb, .arg = arg};
+	struct request q;
+	uint32_t number;
+
+	request_begin(&q, k, KEYD_OP_ISSUE_TOKEN, &number);
+	ipc_put_str(&q.w, identity);
+	ipc_put_u32(&q.w, duration_min);
+	ipc_put_u8(&q.w, flags);
+	return relay_start(k, &q, number, &c);
 }

@@ -46,11 +46,14 @@ int keycall_day_keys(
  */
 int keycall_ticket_keys(struct keycall *k, uint32_t period, uint8_t ret[3][48]) ED_MUST_CHECK;
 
+#define KEYCALL_TURN_KEYS 2u
+#define KEYCALL_NAME_MAX  512u /* longest username or identity that fits a request */
 /* The key of a TURN user (token, file user or time-limited name). */
 struct keycall_turn {
 	int verdict; /* ED_OK; ED_DENIED: unknown; ED_GONE: expired */
-	uint8_t key[16];
-	uint8_t user[16];     /* pseudonym: groups the allocations of one user */
+	uint8_t key[KEYCALL_TURN_KEYS][16];
+	uint8_t n_keys;   /* a shared secret being rolled gives two: either may be the sender's */
+	uint8_t user[16]; /* pseudonym: groups the allocations of one user */
 	uint64_t remaining_s; /* UINT64_MAX: does not end */
 };
 /* answer is NULL when keyd cannot be reached or was too slow; valid during the call. */

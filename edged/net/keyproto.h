@@ -19,7 +19,11 @@ enum keyd_op {
 	KEYD_OP_SIGN = 1,        /* u16 slot, u8 enum keyproto_alg, str digest: the signature */
 	KEYD_OP_DAY_KEYS = 2,    /* u32 first day since 1970, u8 n: n times sign (32), seal (32) */
 	KEYD_OP_TICKET_KEYS = 3, /* u32 period: 48 each for it, the one before, the one after */
+	/* str username: u8 enum keyproto_name; when good: u64 seconds left (all ones: no end), str
+	 * pseudonym (16), u8 n, n times str key (16) */
 	KEYD_OP_TURN_KEY = 4,
+	/* str identity, u32 minutes (0: the longest), u8 flags: u8 0, u32 minutes granted, str
+	 * username (56), str password (20); or u8 1 alone: there is no A/V authentication key */
 	KEYD_OP_ISSUE_TOKEN = 5,
 };
 
@@ -49,5 +53,8 @@ enum keyproto_verdict {
 #define KEYPROTO_TICKET_PERIOD_S 43200
 #define KEYPROTO_DAYS_MAX        16u
 #define KEYPROTO_DAY_KEY_LEN     64u
+
+/* First byte of a TURN_KEY result: what keyd knows of the name. */
+enum keyproto_name { KEYPROTO_NAME_GOOD, KEYPROTO_NAME_UNKNOWN, KEYPROTO_NAME_EXPIRED };
 
 #endif

@@ -107,7 +107,7 @@ find_key(struct turn_request *q, const struct codes *codes, struct str *ret_key)
 		return false;
 	}
 	if (q->fresh->verdict == ED_OK) {
-		*ret_key = (struct str){(const char *)q->fresh->key, sizeof(q->fresh->key)};
+		*ret_key = (struct str){(const char *)q->fresh->key[0], sizeof(q->fresh->key[0])};
 		return true;
 	}
 	if (q->fresh->verdict == ED_DENIED || q->fresh->verdict == ED_GONE) {
@@ -120,7 +120,7 @@ find_key(struct turn_request *q, const struct codes *codes, struct str *ret_key)
 }
 
 static bool
-check_integrity(struct turn_request *q, const struct codes *codes, struct str key)
+check_integrity(struct turn_request *q, const struct codes *codes, struct str *key)
 {
 	struct turn_server *s = q->s;
 	const struct turn_rate *rate = &s->conf.limits.integrity;
@@ -130,8 +130,13 @@ check_integrity(struct turn_request *q, const struct codes *codes, struct str ke
 		turn_drop(s, TURN_COUNT_DROP_INTEGRITY);
 		return false;
 	}
-	if (stun_integrity_check(q->m, key) == ED_OK)
+	if (stun_integrity_check(q->m, *key) == ED_OK)
 		return true;
+	if (q->fresh && q->fresh->n_keys > 1 && key->p == (const char *)q->fresh->key[0]) {
+		key->p = (const char *)q->fresh->key[1];
+		if (stun_integrity_check(q->m, *key) == ED_OK)
+			return true;
+	}
 	(void)turn_source_take(s->sources, TURN_SOURCE_INTEGRITY, rate, from, q->now_ms);
 	auth_failed(q, "integrity");
 	turn_reply_challenge(q, codes->integrity);
@@ -179,7 +184,7 @@ turn_authenticate(struct turn_request *q)
 		turn_reply_challenge(q, codes->integrity);
 		return false;
 	}
-	if (!find_key(q, codes, &key) || !check_integrity(q, codes, key))
+	if (!find_key(q, codes, &key) || !check_integrity(q, codes, &key))
 		return false;
 	q->key = key;
 	if (q->m->n_unknown) {

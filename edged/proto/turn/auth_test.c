@@ -153,7 +153,7 @@ another_user_on_the_five_tuple(void **state)
 		memcpy(owners_key, c.key, 16);
 		c.user = STR("mallory");
 		assert_int_equal(stun_key(c.user, STR(REALM), STR("own"), c.key), ED_OK);
-		memcpy(w.key.key, c.key, 16);
+		memcpy(w.key.key[0], c.key, 16);
 		assert_int_equal(client_allocate(&c, &m), 441);
 		assert_true(client_signed(&c, &m));
 		if (i == 0) {
@@ -214,6 +214,30 @@ guessing_is_slowed(void **state)
 	assert_int_equal(client_allocate(&c, &m), -1);
 	world_pass(&w, 10000);
 	assert_int_equal(client_allocate(&c, &m), 0);
+	world_done(&w);
+}
+
+/* A shared secret is rolled: the old one's password still opens, and stays with its allocation. */
+static void
+either_key_may_hold(void **state)
+{
+	struct world w;
+	struct client c;
+	struct stun_msg m;
+
+	(void)state;
+	world_init(&w);
+	client_init(&c, &w, STD, "198.18.9.9:61000");
+	memcpy(w.key.key[1], c.key, 16);
+	memset(w.key.key[0], 1, 16);
+	w.key.n_keys = 2;
+	assert_int_equal(client_allocate(&c, &m), 0);
+	assert_true(client_signed(&c, &m));
+	assert_memory_equal(w.a->key, c.key, 16);
+	c.key[0] ^= 1;
+	c.flow.client.port++;
+	c.nonce_len = 0;
+	assert_int_equal(client_allocate(&c, &m), 401);
 	world_done(&w);
 }
 
@@ -318,6 +342,7 @@ main(void)
 	    cmocka_unit_test(another_user_on_the_five_tuple),
 	    cmocka_unit_test(a_nonce_lives_as_long_as_its_allocation),
 	    cmocka_unit_test(guessing_is_slowed),
+	    cmocka_unit_test(either_key_may_hold),
 	    cmocka_unit_test(what_cannot_be_had),
 	    cmocka_unit_test(ms_families),
 	};

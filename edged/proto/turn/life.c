@@ -162,7 +162,7 @@ turn_allocation_new(struct turn_request *q, uint32_t lifetime_s, struct turn_all
 		goto out;
 	a->flow = *q->flow;
 	a->dialect = q->d;
-	memcpy(a->key, q->fresh->key, sizeof(a->key));
+	memcpy(a->key, q->key.p, sizeof(a->key)); /* the one that held */
 	if (nonce.n == TURN_NONCE_LEN)
 		memcpy(a->nonce, nonce.p, TURN_NONCE_LEN);
 	memcpy(a->first_id, q->id, sizeof(a->first_id));

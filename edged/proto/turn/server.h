@@ -165,7 +165,8 @@ struct turn_input {
 
 struct turn_key {
 	int verdict; /* ED_OK; ED_DENIED unknown, ED_GONE expired; others: no answer is sent */
-	uint8_t key[16];
+	uint8_t key[2][16]; /* while a shared secret is rolled either may be the sender's */
+	uint8_t n_keys;
 	uint8_t user[16];     /* groups the allocations of one user */
 	uint64_t remaining_s; /* until the credentials end; UINT64_MAX: they do not */
 };

@@ -226,7 +226,8 @@ client_init(struct client *c, struct world *w, const struct stun_dialect *d, con
 	*c = (struct client){.w = w, .d = d, .user = STR("alice")};
 	c->flow.client = at(from);
 	assert_int_equal(stun_key(c->user, STR(REALM), STR("secret"), c->key), ED_OK);
-	memcpy(w->key.key, c->key, 16);
+	memcpy(w->key.key[0], c->key, 16);
+	w->key.n_keys = 1;
 }
 
 static inline void
