@@ -1,37 +1,54 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * net/resolve.c: c-ares asks, we keep what it heard.
+ *
+ * A question has at most one query under way; who asks the same meanwhile waits with the first.
+ * Cache rows are one block each, oldest use first out. Questions under way and waiters are bounded,
+ * so a partner list full of dead domains costs a refusal, not memory.
+ */
 #include "net/resolve.h"
 
 #include <ares.h>
-#include <arpa/nameser.h>
+#include <arpa/inet.h>
 #include <event2/event.h>
-#include <stdio.h>
+#include <netdb.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/hash.h"
 #include "base/list.h"
 #include "net/loop.h"
+#include "net/resolve_parse.h"
 
-#define RESOLVE_NAME_MAX    253u
-#define RESOLVE_RECORDS     3000u /* DnsCacheRecordCount */
-#define RESOLVE_ASKING      256u  /* questions under way */
-#define RESOLVE_WAITERS     4096u /* callers in all */
-#define RESOLVE_TTL_FLOOR_S 30u   /* access-edge-sip 11.2 */
-#define RESOLVE_TTL_CEIL_S  3600u
-#define RESOLVE_TTL_NONE_S  60u
-#define RESOLVE_TTL_FAILED_S                                                                       \
-	5u /* a server that fails is not asked for each message, nor given up */
-#define RESOLVE_TRY_MS 800
-#define RESOLVE_TRIES  2
+#define CACHE_MAX     3000u
+#define QUERIES_MAX   256u
+#define WAITERS_MAX   4096u
+#define SOCKETS_MAX   64u
+#define TTL_FLOOR_S   30u
+#define TTL_CEILING_S 3600u
+#define NEGATIVE_S    60u
+#define TRY_MS        2000
+#define TRIES         2
+#define T_SRV_TYPE    33
+#define C_IN_CLASS    1
 
-enum kind { KIND_HOST, KIND_SRV };
+enum kind { KIND_HOST = 'h', KIND_SRV = 's' };
 
-struct sock {
-	struct list link;
-	struct event *ev;
-	ares_socket_t fd;
-	struct resolve *r;
+struct row {
+	struct hash_node node;
+	struct list use; /* in resolve.used */
+	uint64_t expires_ms;
+	char name[257]; /* first the kind, then the name */
+	int err;
+	uint8_t n_addrs, n_srv;
+	struct addr *addrs; /* behind the struct */
+	struct srv *srv;
+};
+
+struct srv {
+	uint16_t priority, weight, port;
+	char target[256];
 };
 
 struct waiter {
@@ -40,48 +57,39 @@ struct waiter {
 	void *arg;
 };
 
-/* One name: being asked (waiters not empty or asking set) or answered until expires_ms. */
-struct record {
-	struct hash_node node;
-	struct list lru;
-	struct list waiters;
+struct query {
 	struct resolve *r;
-	uint64_t expires_ms;
-	bool asking;
-	bool telling; /* its waiters are being called: must not go away */
-	uint8_t kind;
-	uint8_t name_len;
-	char name[RESOLVE_NAME_MAX + 1];
-	struct resolve_answer *ans;
+	struct list link; /* in resolve.queries until all were told */
+	struct list waiters;
+	char name[257]; /* as in row */
+	bool answered;
 };
 
 struct resolve {
 	struct loop *loop;
 	ares_channel ares;
-	bool have_ares, lib, closing;
+	bool up; /* ares is */
+	bool ending;
 	struct timer timer;
-	struct list socks;
-	struct hash_table records;
 	struct hash_key key;
-	struct list lru; /* most recently used first */
-	uint32_t n_records, n_asking, n_waiters;
+	struct hash_table cache;
+	struct list used; /* oldest first */
+	struct list queries;
+	unsigned n_queries, n_waiters;
+	struct event *events[SOCKETS_MAX];
 };
 
-static void record_free(struct record *rec);
-
-/* ---- c-ares and the loop ---- */
-
 static void
-timer_arm(struct resolve *r)
+rearm(struct resolve *r)
 {
-	struct timeval tv, *left = ares_timeout(r->ares, NULL, &tv);
+	struct timeval max = {.tv_sec = 60}, tv, *t = ares_timeout(r->ares, &max, &tv);
 
-	if (left)
-		timer_set(r->loop, &r->timer,
-		    loop_now_ms(r->loop) + (uint64_t)left->tv_sec * 1000 +
-			(uint64_t)left->tv_usec / 1000 + 1);
-	else
+	if (list_is_empty(&r->queries))
 		timer_cancel(&r->timer);
+	else
+		timer_set(r->loop, &r->timer,
+		    loop_now_ms(r->loop) + (uint64_t)t->tv_sec * 1000u +
+			(uint64_t)t->tv_usec / 1000u + 1);
 }
 
 static void
@@ -89,122 +97,132 @@ on_timer(struct timer *t, uint64_t now_ms)
 {
 	struct resolve *r = LIST_OF(t, struct resolve, timer);
 
-	(void)now_ms;
 	ares_process_fd(r->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	timer_arm(r);
+	rearm(r);
 }
 
 static void
-on_ready(evutil_socket_t fd, short what, void *arg)
+on_socket(evutil_socket_t fd, short what, void *arg)
 {
 	struct resolve *r = arg;
 
 	ares_process_fd(
 	    r->ares, what & EV_READ ? fd : ARES_SOCKET_BAD, what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	timer_arm(r);
+	rearm(r);
 }
 
 static void
-sock_free(struct sock *s)
-{
-	list_remove(&s->link);
-	event_free(s->ev);
-	free(s);
-}
-
-static void
-on_sock_state(void *arg, ares_socket_t fd, int readable, int writable)
+on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
 	struct resolve *r = arg;
-	short want = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
-	struct sock *s;
+	struct event **free_place = NULL;
+	short what = (short)((readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
 
-	LIST_EACH_SAFE(it, &r->socks)
-	{
-		s = LIST_OF(it, struct sock, link);
-		if (s->fd == fd)
-			sock_free(s);
+	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+		if (!r->events[i]) {
+			free_place = free_place ? free_place : &r->events[i];
+		} else if (event_get_fd(r->events[i]) == fd) {
+			event_free(r->events[i]);
+			r->events[i] = NULL;
+			free_place = &r->events[i];
+			break;
+		}
 	}
-	if (!want)
+	/* Without a place the query runs into its timeout, which is told as ED_SYS. */
+	if (!what || !free_place)
 		return;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return; /* the question ends by its own timeout */
-	s->fd = fd;
-	s->r = r;
-	s->ev = event_new(loop_base(r->loop), fd, (short)(want | EV_PERSIST), on_ready, r);
-	if (!s->ev || event_add(s->ev, NULL) < 0) {
-		if (s->ev)
-			event_free(s->ev);
-		free(s);
-		return;
-	}
-	list_push_back(&r->socks, &s->link);
+	*free_place = event_new(loop_base(r->loop), fd, (short)(what | EV_PERSIST), on_socket, r);
+	if (*free_place)
+		event_add(*free_place, NULL);
 }
 
 static int
 set_servers(struct resolve *r, const struct resolve_conf *conf)
 {
-	char csv[1024];
-	size_t n = 0;
-	int w;
+	char list[1024];
+	size_t at = 0;
 
+	if (!conf->servers || conf->n_servers == 0)
+		return ED_OK;
 	for (uint8_t i = 0; i < conf->n_servers; i++) {
-		w = snprintf(csv + n, sizeof(csv) - n, "%s%s", i ? "," : "", conf->servers[i]);
-		if (w < 0 || (size_t)w >= sizeof(csv) - n)
+		size_t n = strlen(conf->servers[i]);
+
+		if (at + n + 2 > sizeof(list))
 			return ED_LIMIT;
-		n += (size_t)w;
+		if (i)
+			list[at++] = ',';
+		memcpy(list + at, conf->servers[i], n);
+		at += n;
 	}
-	if (conf->n_servers && ares_set_servers_ports_csv(r->ares, csv) != ARES_SUCCESS)
-		return ED_MALFORMED;
-	return ED_OK;
+	list[at] = 0;
+	return ares_set_servers_ports_csv(r->ares, list) == ARES_SUCCESS ? ED_OK : ED_MALFORMED;
 }
 
-/* TOP-08: questions leave from the address of the service that owns them. */
 static void
 set_source(struct resolve *r, const struct addr *bind)
 {
-	if (bind->family == 4)
-		ares_set_local_ip4(r->ares, (uint32_t)bind->ip[0] << 24 |
-						(uint32_t)bind->ip[1] << 16 |
-						(uint32_t)bind->ip[2] << 8 | bind->ip[3]);
-	else if (bind->family == 6)
+	uint32_t v4;
+
+	if (bind->family == 4) {
+		memcpy(&v4, bind->ip, 4);
+		ares_set_local_ip4(r->ares, ntohl(v4));
+	} else if (bind->family == 6) {
 		ares_set_local_ip6(r->ares, bind->ip);
+	}
 }
 
 struct resolve *
 resolve_new(struct loop *l, const struct resolve_conf *conf)
 {
-	struct ares_options opt = {
-	    .flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_EDNS,
-	    .timeout = RESOLVE_TRY_MS,
-	    .tries = RESOLVE_TRIES,
-	    .ednspsz = 1232,
-	    .lookups = (char *)(uintptr_t) "fb", /* /etc/hosts first: DNS-03 */
-	    .sock_state_cb = on_sock_state,
-	};
+	struct ares_options opt = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+	    .timeout = TRY_MS,
+	    .tries = TRIES,
+	    .sock_state_cb = on_socket_state};
+	char lookups[] = "fb"; /* /etc/hosts first: DNS-03 */
 	struct resolve *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
 	r->loop = l;
-	list_init(&r->socks);
-	list_init(&r->lru);
+	list_init(&r->used);
+	list_init(&r->queries);
 	timer_init(&r->timer, on_timer);
 	opt.sock_state_cb_data = r;
-	if (hash_init(&r->records, 64) < 0 || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
+	opt.lookups = lookups;
+	if (RAND_bytes((unsigned char *)&r->key, sizeof(r->key)) != 1 ||
+	    hash_init(&r->cache, 256) < 0 || ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS ||
+	    ares_init_options(&r->ares, &opt,
+		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+		    ARES_OPT_LOOKUPS) != ARES_SUCCESS)
 		return resolve_free(r);
-	r->lib = true;
-	if (ares_init_options(&r->ares, &opt,
-		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
-		    ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
-		return resolve_free(r);
-	r->have_ares = true;
-	/* Names asked for come from partners' domains: a table key that they cannot aim at. */
-	if (getrandom(&r->key, sizeof(r->key), 0) != sizeof(r->key) || set_servers(r, conf) < 0)
+	r->up = true;
+	if (set_servers(r, conf) < 0)
 		return resolve_free(r);
 	set_source(r, &conf->bind);
 	return r;
+}
+
+static void
+query_free(struct query *q)
+{
+	while (!list_is_empty(&q->waiters)) {
+		struct waiter *w = LIST_OF(q->waiters.next, struct waiter, link);
+
+		list_remove(&w->link);
+		q->r->n_waiters--;
+		free(w);
+	}
+	list_remove(&q->link);
+	q->r->n_queries--;
+	free(q);
+}
+
+static void
+row_free(struct resolve *r, struct row *row)
+{
+	hash_remove(&r->cache, &row->node);
+	list_remove(&row->use);
+	free(row);
 }
 
 struct resolve *
@@ -212,106 +230,131 @@ resolve_free(struct resolve *r)
 {
 	if (!r)
 		return NULL;
-	r->closing = true; /* callers are told nothing more */
-	if (r->have_ares)
-		ares_destroy(r->ares);
+	r->ending = true;
+	if (r->up)
+		ares_destroy(r->ares); /* calls back for each query: they are freed there */
+	while (!list_is_empty(&r->used))
+		row_free(r, LIST_OF(r->used.next, struct row, use));
+	for (unsigned i = 0; i < SOCKETS_MAX; i++)
+		if (r->events[i])
+			event_free(r->events[i]);
+	hash_done(&r->cache);
 	timer_cancel(&r->timer);
-	while (!list_is_empty(&r->socks))
-		sock_free(LIST_OF(r->socks.next, struct sock, link));
-	while (!list_is_empty(&r->lru))
-		record_free(LIST_OF(r->lru.next, struct record, lru));
-	if (r->records.buckets)
-		hash_done(&r->records);
-	if (r->lib)
-		ares_library_cleanup();
 	free(r);
 	return NULL;
 }
 
-/* ---- records ---- */
+/* --- cache --- */
 
-static void
-record_free(struct record *rec)
+static struct row *
+row_find(struct resolve *r, const char *name)
 {
-	struct resolve *r = rec->r;
+	uint64_t hash = hash_bytes(&r->key, name, strlen(name));
 
-	while (!list_is_empty(&rec->waiters)) {
-		struct waiter *w = LIST_OF(rec->waiters.next, struct waiter, link);
+	for (struct hash_node *n = hash_first(&r->cache, hash); n; n = hash_next(n)) {
+		struct row *row = LIST_OF(n, struct row, node);
 
-		list_remove(&w->link);
-		free(w);
-		r->n_waiters--;
-	}
-	hash_remove(&r->records, &rec->node);
-	list_remove(&rec->lru);
-	free(rec->ans);
-	free(rec);
-	r->n_records--;
-}
-
-static uint64_t
-record_hash(const struct resolve *r, enum kind kind, const char *name, size_t n)
-{
-	return hash_bytes(&r->key, name, n) + (uint64_t)kind;
-}
-
-static struct record *
-record_find(struct resolve *r, enum kind kind, const char *name, size_t n)
-{
-	uint64_t h = record_hash(r, kind, name, n);
-
-	for (struct hash_node *at = hash_first(&r->records, h); at; at = hash_next(at)) {
-		struct record *rec = LIST_OF(at, struct record, node);
-
-		if (rec->kind == kind && rec->name_len == n && memcmp(rec->name, name, n) == 0)
-			return rec;
+		if (strcmp(row->name, name) == 0)
+			return row;
 	}
 	return NULL;
 }
 
-/* Make room: the one longest unused that nobody waits for. */
 static bool
-records_trim(struct resolve *r)
+answer_from_cache(struct resolve *r, const char *name, struct resolve_answer *ret)
 {
-	for (struct list *it = r->lru.prev; it != &r->lru; it = it->prev) {
-		struct record *rec = LIST_OF(it, struct record, lru);
+	struct row *row = row_find(r, name);
+	uint64_t now = loop_now_ms(r->loop);
 
-		if (!rec->asking && !rec->telling) {
-			record_free(rec);
-			return true;
-		}
+	if (!row)
+		return false;
+	if (row->expires_ms <= now) {
+		row_free(r, row);
+		return false;
 	}
-	return false;
+	list_remove(&row->use);
+	list_push_back(&r->used, &row->use);
+	ret->err = row->err;
+	ret->ttl_s = (uint32_t)((row->expires_ms - now) / 1000);
+	ret->n_addrs = row->n_addrs;
+	ret->n_srv = row->n_srv;
+	if (row->n_addrs)
+		memcpy(ret->addrs, row->addrs, row->n_addrs * sizeof(ret->addrs[0]));
+	for (uint8_t i = 0; i < row->n_srv; i++) {
+		ret->srv[i].priority = row->srv[i].priority;
+		ret->srv[i].weight = row->srv[i].weight;
+		ret->srv[i].port = row->srv[i].port;
+		memcpy(ret->srv[i].target, row->srv[i].target, sizeof(ret->srv[i].target));
+	}
+	return true;
 }
 
-static struct record *
-record_new(struct resolve *r, enum kind kind, const char *name, size_t n)
+static void
+keep(struct resolve *r, const char *name, struct resolve_answer *a)
 {
-	struct record *rec;
+	struct row *row;
+	uint64_t hash = hash_bytes(&r->key, name, strlen(name));
 
-	if (r->n_records >= RESOLVE_RECORDS && !records_trim(r))
-		return NULL;
-	rec = calloc(1, sizeof(*rec));
-	if (!rec)
-		return NULL;
-	rec->ans = calloc(1, sizeof(*rec->ans));
-	if (!rec->ans) {
-		free(rec);
-		return NULL;
+	if (a->err == ED_GONE)
+		a->ttl_s = NEGATIVE_S;
+	if (a->ttl_s < TTL_FLOOR_S)
+		a->ttl_s = TTL_FLOOR_S;
+	if (a->ttl_s > TTL_CEILING_S)
+		a->ttl_s = TTL_CEILING_S;
+	if (a->err != ED_OK && a->err != ED_GONE) /* a server's failure is nobody's answer */
+		return;
+	row = row_find(r, name);
+	if (row)
+		row_free(r, row);
+	if (r->cache.n >= CACHE_MAX)
+		row_free(r, LIST_OF(r->used.next, struct row, use));
+	row = calloc(
+	    1, sizeof(*row) + a->n_addrs * sizeof(struct addr) + a->n_srv * sizeof(struct srv));
+	if (!row)
+		return;
+	row->err = a->err;
+	row->expires_ms = loop_now_ms(r->loop) + (uint64_t)a->ttl_s * 1000u;
+	memcpy(row->name, name, strlen(name) + 1);
+	row->n_addrs = a->n_addrs;
+	row->n_srv = a->n_srv;
+	row->addrs = (struct addr *)(void *)(row + 1);
+	row->srv = (struct srv *)(void *)(row->addrs + a->n_addrs);
+	if (a->n_addrs)
+		memcpy(row->addrs, a->addrs, a->n_addrs * sizeof(struct addr));
+	for (uint8_t i = 0; i < a->n_srv; i++) {
+		row->srv[i].priority = a->srv[i].priority;
+		row->srv[i].weight = a->srv[i].weight;
+		row->srv[i].port = a->srv[i].port;
+		memcpy(row->srv[i].target, a->srv[i].target, sizeof(row->srv[i].target));
 	}
-	rec->r = r;
-	rec->kind = (uint8_t)kind;
-	rec->name_len = (uint8_t)n;
-	memcpy(rec->name, name, n);
-	list_init(&rec->waiters);
-	list_push_front(&r->lru, &rec->lru);
-	hash_insert(&r->records, &rec->node, record_hash(r, kind, name, n));
-	r->n_records++;
-	return rec;
+	hash_insert(&r->cache, &row->node, hash);
+	list_push_back(&r->used, &row->use);
+}
+
+/* --- answers --- */
+
+static void
+tell(struct query *q, struct resolve_answer *a)
+{
+	struct resolve *r = q->r;
+
+	q->answered = true; /* who asks the same from a callback finds the cache */
+	keep(r, q->name, a);
+	while (!list_is_empty(&q->waiters)) { /* a callback may cancel others of them */
+		struct waiter *w = LIST_OF(q->waiters.next, struct waiter, link);
+		resolve_cb *cb = w->cb;
+		void *arg = w->arg;
+
+		list_remove(&w->link);
+		r->n_waiters--;
+		free(w);
+		cb(arg, a);
+	}
+	query_free(q);
 }
 
 static int
-err_of(int status)
+error_of(int status)
 {
 	switch (status) {
 	case ARES_SUCCESS:
@@ -325,263 +368,168 @@ err_of(int status)
 }
 
 static void
-record_done(struct record *rec, int status, uint32_t ttl_s)
+on_host(void *arg, int status, int timeouts, struct ares_addrinfo *res)
 {
-	struct resolve *r = rec->r;
-	struct resolve_answer ans;
-	uint32_t ttl = ttl_s < RESOLVE_TTL_FLOOR_S  ? RESOLVE_TTL_FLOOR_S
-		       : ttl_s > RESOLVE_TTL_CEIL_S ? RESOLVE_TTL_CEIL_S
-						    : ttl_s;
+	struct resolve_answer a = {.err = error_of(status), .ttl_s = UINT32_MAX};
+	struct query *q = arg;
 
-	rec->asking = false;
-	r->n_asking--;
-	rec->ans->err = err_of(status);
-	if (rec->ans->err != ED_OK)
-		ttl = rec->ans->err == ED_GONE ? RESOLVE_TTL_NONE_S : RESOLVE_TTL_FAILED_S;
-	rec->ans->ttl_s = ttl;
-	rec->expires_ms = loop_now_ms(r->loop) + (uint64_t)ttl * 1000;
-	/* A waiter may ask again (and is answered from here), cancel others, or ask for more names.
-	 */
-	ans = *rec->ans;
-	rec->telling = true;
-	while (!list_is_empty(&rec->waiters)) {
-		struct waiter *w = LIST_OF(rec->waiters.next, struct waiter, link);
-		resolve_cb *cb = w->cb;
-		void *arg = w->arg;
-
-		list_remove(&w->link);
-		free(w);
-		r->n_waiters--;
-		cb(arg, &ans);
-	}
-	rec->telling = false;
-}
-
-/* ---- answers ---- */
-
-static void
-on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinfo *ai)
-{
-	struct record *rec = arg;
-	uint32_t ttl = RESOLVE_TTL_CEIL_S;
-
-	(void)timeouts;
-	if (!rec->r->closing) {
-		rec->ans->n_addrs = 0;
-		for (struct ares_addrinfo_node *n = ai ? ai->nodes : NULL; n; n = n->ai_next) {
-			struct addr *a = &rec->ans->addrs[rec->ans->n_addrs];
-
-			if (rec->ans->n_addrs == RESOLVE_ADDRS_MAX)
+	if (q->r->ending) {
+		query_free(q);
+	} else {
+		for (struct ares_addrinfo_node *n = res ? res->nodes : NULL; n; n = n->ai_next) {
+			if (a.n_addrs == RESOLVE_ADDRS_MAX)
 				break;
-			if (addr_from_sockaddr(a, n->ai_addr, n->ai_addrlen) < 0)
+			if (addr_from_sockaddr(&a.addrs[a.n_addrs], n->ai_addr, n->ai_addrlen) < 0)
 				continue;
-			a->port = 0;
-			rec->ans->n_addrs++;
-			if (n->ai_ttl > 0 && (uint32_t)n->ai_ttl < ttl)
-				ttl = (uint32_t)n->ai_ttl;
+			a.addrs[a.n_addrs++].port = 0;
+			if (n->ai_ttl >= 0 && (uint32_t)n->ai_ttl < a.ttl_s)
+				a.ttl_s = (uint32_t)n->ai_ttl;
 		}
-		if (status == ARES_SUCCESS && rec->ans->n_addrs == 0)
-			status = ARES_ENODATA;
-		record_done(rec, status, ttl);
+		if (a.err == ED_OK && a.n_addrs == 0)
+			a.err = ED_GONE;
+		tell(q, &a);
 	}
-	if (ai)
-		ares_freeaddrinfo(ai);
-}
-
-/* DNS-14: lowest priority, then highest weight, then as received. The insertion keeps it stable. */
-static void
-srv_add(struct resolve_answer *ans, const struct ares_srv_reply *s)
-{
-	uint8_t at = ans->n_srv, len = (uint8_t)strnlen(s->host, 255);
-
-	while (at > 0 && (s->priority < ans->srv[at - 1].priority ||
-			     (s->priority == ans->srv[at - 1].priority &&
-				 s->weight > ans->srv[at - 1].weight)))
-		at--;
-	if (at == RESOLVE_SRV_MAX)
-		return;
-	if (ans->n_srv == RESOLVE_SRV_MAX) /* keep the best */
-		ans->n_srv--;
-	memmove(&ans->srv[at + 1], &ans->srv[at], (size_t)(ans->n_srv - at) * sizeof(ans->srv[0]));
-	ans->n_srv++;
-	ans->srv[at].priority = s->priority;
-	ans->srv[at].weight = s->weight;
-	ans->srv[at].port = s->port;
-	if (len && s->host[len - 1] == '.')
-		len--;
-	for (uint8_t i = 0; i < len; i++)
-		ans->srv[at].target[i] = (char)ascii_lower((unsigned char)s->host[i]);
-	ans->srv[at].target[len] = '\0';
-}
-
-/* The smallest TTL among the answers; c-ares' SRV reply does not carry it. */
-static uint32_t
-answer_ttl(const unsigned char *p, int n)
-{
-	uint32_t ttl = RESOLVE_TTL_CEIL_S;
-	ns_msg msg;
-	ns_rr rr;
-
-	if (ns_initparse(p, n, &msg) < 0)
-		return RESOLVE_TTL_FLOOR_S;
-	for (int i = 0; i < ns_msg_count(msg, ns_s_an) && i < 64; i++)
-		if (ns_parserr(&msg, ns_s_an, i, &rr) == 0 && ns_rr_ttl(rr) < ttl)
-			ttl = ns_rr_ttl(rr);
-	return ttl;
+	ares_freeaddrinfo(res);
 }
 
 static void
-on_srv(void *arg, int status, int timeouts, unsigned char *p, int n)
+on_srv(void *arg, int status, int timeouts, unsigned char *buf, int len)
 {
-	struct ares_srv_reply *all = NULL;
-	struct record *rec = arg;
+	struct resolve_answer a = {.err = error_of(status)};
+	struct query *q = arg;
 
-	(void)timeouts;
-	if (rec->r->closing)
+	if (q->r->ending) {
+		query_free(q);
 		return;
-	rec->ans->n_srv = 0;
-	if (status == ARES_SUCCESS)
-		status = ares_parse_srv_reply(p, n, &all);
-	for (struct ares_srv_reply *s = all; s; s = s->next)
-		srv_add(rec->ans, s);
-	if (all)
-		ares_free_data(all);
-	if (status == ARES_SUCCESS && rec->ans->n_srv == 0)
-		status = ARES_ENODATA;
-	record_done(rec, status, status == ARES_SUCCESS ? answer_ttl(p, n) : 0);
-}
-
-/* ---- asking ---- */
-
-/* Lower case, no trailing dot, letters digits '-' '_' and dots. 0 when it is no name. */
-static size_t
-name_canonical(struct str in, char out[RESOLVE_NAME_MAX + 1])
-{
-	if (in.n && in.p[in.n - 1] == '.')
-		in.n--;
-	if (in.n == 0 || in.n > RESOLVE_NAME_MAX)
-		return 0;
-	for (size_t i = 0; i < in.n; i++) {
-		unsigned char c = ascii_lower((unsigned char)in.p[i]);
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-			(c == '.' && i > 0 && out[i - 1] != '.')))
-			return 0;
-		out[i] = (char)c;
 	}
-	out[in.n] = '\0';
-	return in.n;
+	if (a.err == ED_OK) {
+		a.err = resolve_parse_srv(buf, len > 0 ? (size_t)len : 0, &a);
+		if (a.err == ED_MALFORMED)
+			a.err = ED_SYS;
+	}
+	if (a.err != ED_OK)
+		a.n_srv = 0;
+	tell(q, &a);
 }
 
-static int
-waiter_add(struct record *rec, resolve_cb *cb, void *arg)
-{
-	struct waiter *w;
+/* --- questions --- */
 
-	if (rec->r->n_waiters >= RESOLVE_WAITERS)
-		return ED_LIMIT;
-	w = calloc(1, sizeof(*w));
-	if (!w)
-		return ED_NOMEM;
-	w->cb = cb;
-	w->arg = arg;
-	list_push_back(&rec->waiters, &w->link);
-	rec->r->n_waiters++;
-	return ED_OK;
+static struct query *
+query_find(struct resolve *r, const char *name)
+{
+	LIST_EACH(it, &r->queries)
+	{
+		struct query *q = LIST_OF(it, struct query, link);
+
+		if (!q->answered && strcmp(q->name, name) == 0)
+			return q;
+	}
+	return NULL;
+}
+
+static struct query *
+query_new(struct resolve *r, const char *name)
+{
+	struct query *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->r = r;
+	list_init(&q->waiters);
+	memcpy(q->name, name, strlen(name) + 1);
+	list_push_back(&r->queries, &q->link);
+	r->n_queries++;
+	return q;
 }
 
 static void
-record_ask(struct record *rec)
+send_query(struct resolve *r, struct query *q)
 {
 	struct ares_addrinfo_hints hints = {
-	    .ai_family = AF_UNSPEC,
-	    .ai_socktype = SOCK_STREAM,
-	    .ai_flags = ARES_AI_NOSORT,
-	};
-	struct resolve *r = rec->r;
+	    .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
 
-	rec->asking = true;
-	r->n_asking++;
-	if (rec->kind == KIND_HOST)
-		ares_getaddrinfo(r->ares, rec->name, NULL, &hints, on_addrinfo, rec);
+	/* Either may answer at once; q is gone then. */
+	if (q->name[0] == KIND_HOST)
+		ares_getaddrinfo(r->ares, q->name + 1, NULL, &hints, on_host, q);
 	else
-		ares_query(r->ares, rec->name, ns_c_in, ns_t_srv, on_srv, rec);
-	timer_arm(r);
+		ares_query(r->ares, q->name + 1, C_IN_CLASS, T_SRV_TYPE, on_srv, q);
+	rearm(r);
 }
 
 static int
-resolve_name(struct resolve *r, enum kind kind, struct str text, resolve_cb *cb, void *arg)
+ask(struct resolve *r, enum kind kind, struct str name, resolve_cb *cb, void *arg)
 {
-	char name[RESOLVE_NAME_MAX + 1];
-	size_t n = name_canonical(text, name);
-	struct record *rec;
-	int err;
+	char key[257];
+	struct query *q;
+	struct waiter *w;
+	size_t n;
+	bool fresh;
 
-	if (n == 0)
+	key[0] = (char)kind;
+	if (resolve_name(name, key + 1, &n) < 0)
 		return ED_MALFORMED;
-	rec = record_find(r, kind, name, n);
-	if (rec && !rec->asking && loop_now_ms(r->loop) < rec->expires_ms) {
-		struct resolve_answer ans = *rec->ans;
+	{
+		struct resolve_answer a = {0};
 
-		list_remove(&rec->lru);
-		list_push_front(&r->lru, &rec->lru);
-		cb(arg, &ans);
-		return ED_OK;
+		if (answer_from_cache(r, key, &a)) {
+			cb(arg, &a);
+			return ED_OK;
+		}
 	}
-	if (!rec || !rec->asking) {
-		if (r->n_asking >= RESOLVE_ASKING)
-			return ED_LIMIT;
-		if (!rec)
-			rec = record_new(r, kind, name, n);
-		if (!rec)
-			return ED_NOMEM;
+	q = query_find(r, key);
+	fresh = !q;
+	if ((fresh && r->n_queries >= QUERIES_MAX) || r->n_waiters >= WAITERS_MAX)
+		return ED_LIMIT;
+	w = calloc(1, sizeof(*w));
+	if (w && fresh)
+		q = query_new(r, key);
+	if (!w || !q) {
+		free(w);
+		return ED_NOMEM;
 	}
-	err = waiter_add(rec, cb, arg);
-	if (err == ED_OK && !rec->asking)
-		record_ask(rec);
-	return err;
+	w->cb = cb;
+	w->arg = arg;
+	list_push_back(&q->waiters, &w->link);
+	r->n_waiters++;
+	if (fresh)
+		send_query(r, q);
+	return ED_OK;
 }
 
 int
 resolve_host(struct resolve *r, struct str name, resolve_cb *cb, void *arg)
 {
-	struct resolve_answer ans;
-	struct addr a;
+	struct resolve_answer a = {.ttl_s = TTL_CEILING_S, .n_addrs = 1};
 
-	if (addr_parse_ip(&a, name) == ED_OK) {
-		memset(&ans, 0, sizeof(ans));
-		ans.addrs[0] = a;
-		ans.addrs[0].port = 0;
-		ans.n_addrs = 1;
-		ans.ttl_s = RESOLVE_TTL_CEIL_S;
-		cb(arg, &ans);
+	if (addr_parse_ip(&a.addrs[0], name) == ED_OK) {
+		cb(arg, &a);
 		return ED_OK;
 	}
-	return resolve_name(r, KIND_HOST, name, cb, arg);
+	return ask(r, KIND_HOST, name, cb, arg);
 }
 
 int
 resolve_srv(struct resolve *r, struct str name, resolve_cb *cb, void *arg)
 {
-	return resolve_name(r, KIND_SRV, name, cb, arg);
+	return ask(r, KIND_SRV, name, cb, arg);
 }
 
 void
 resolve_cancel(struct resolve *r, void *arg)
 {
-	LIST_EACH(it, &r->lru)
+	LIST_EACH(it, &r->queries)
 	{
-		struct record *rec = LIST_OF(it, struct record, lru);
+		struct query *q = LIST_OF(it, struct query, link);
 
-		LIST_EACH_SAFE(wit, &rec->waiters)
+		LIST_EACH_SAFE(at, &q->waiters)
 		{
-			struct waiter *w = LIST_OF(wit, struct waiter, link);
+			struct waiter *w = LIST_OF(at, struct waiter, link);
 
-			if (w->arg == arg) {
-				list_remove(&w->link);
-				free(w);
-				r->n_waiters--;
-			}
+			if (w->arg != arg)
+				continue;
+			list_remove(&w->link);
+			r->n_waiters--;
+			free(w);
 		}
 	}
 }
