@@ -920,6 +920,8 @@ hide_response(
 	int r;
 
 	keep_read(k, &p);
+	sip_edit_delete_all(
+	    e, SIP_HDR_ROUTE); /* means nothing in a response, and may name the inside */
 	r = k->leaving ? response_enters(&j, &p, k) : response_leaves(&j, &p, k);
 	return r < 0 ? r : e->err;
 }

@@ -44,23 +44,46 @@ accept_text(unsigned how, struct str text, struct str *ret_plain)
 	}
 }
 
-/* Where the proof stands: behind the last '=' of a URI, or the text itself. */
+/* Where the proof stands: in the first of our parameters, or the text is the proof; its length. */
+static size_t
+find_proof(unsigned how, const char *text, size_t n, size_t *ret_at)
+{
+	static const char *const names[] = {";ms-edged=", ";ms-route-sig="};
+
+	*ret_at = 0;
+	if (how / 4 % 5 < 2)
+		return n;
+	for (unsigned i = 0; i < 2; i++) {
+		const char *hit = strcasestr(text, names[i]);
+
+		if (hit) {
+			*ret_at = (size_t)(hit - text) + strlen(names[i]);
+			return strcspn(text + *ret_at, ";?");
+		}
+	}
+	return 0;
+}
+
+/* kid stays: that another day has the other digit is no forgery. */
 static void
 check_tight(unsigned how, struct str text)
 {
-	char *copy = (char *)(uintptr_t)arena_str(&cast.arena, text).p;
-	struct str plain, again;
-	const char *eq = memrchr(text.p, '=', text.n);
-	size_t at = eq ? (size_t)(eq - text.p) + 1 : 0;
+	char *copy = arena_alloc(&cast.arena, text.n + 1);
+	struct str plain;
+	size_t at, n;
 
-	if (!copy || at + 1 >= text.n)
+	if (!copy)
 		return;
-	at += 1 + (how >> 4) % 20; /* not kid: another day may have the same digit only by luck */
-	if (at >= text.n || copy[at] == ';' || copy[at] == '?')
+	memcpy(copy, text.p, text.n);
+	copy[text.n] = '\0';
+	if (strlen(copy) != text.n)
 		return;
+	n = find_proof(how, copy, text.n, &at);
+	if (n < 2)
+		return;
+	at += 1 + (how >> 4) % (n - 1);
 	copy[at] = copy[at] == 'A' ? 'B' : 'A';
-	if (accept_text(how, text, &plain) == ED_OK &&
-	    accept_text(how, (struct str){copy, text.n}, &again) == ED_OK && !str_eq(plain, again))
+	if (accept_text(how, (struct str){copy, text.n}, &plain) == ED_OK)
 		abort();
 }
 
