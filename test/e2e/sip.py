@@ -155,7 +155,12 @@ class Conn:
             data = data.replace("\r\n", "\n").replace("\n", "\r\n").encode()
 
         async def go():
-            self.w.write(data)
+            if self.closed_at is not None:
+                raise ConnectionResetError("the other side has closed")
+            try:
+                self.w.write(data)
+            except AttributeError:  # asyncio's way of saying that the TLS transport has gone just now
+                raise ConnectionResetError("the other side has closed") from None
         io().call(go())
 
     def post(self, data):

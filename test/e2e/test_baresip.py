@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two baresip phones on the Internet: digest sign-in, messages, a call with sound both ways, hang up."""
+import time
+
 import pytest
 
 import clients
@@ -44,7 +46,7 @@ def test_call_with_sound_both_ways(phones, who_hangs_up):
     a.event("CALL_ESTABLISHED", since=at)
     a.event("CALL_RTPESTAB", since=at)
     b.event("CALL_RTPESTAB", since=bt)
-    clients.time.sleep(3)  # what is listened to below: three seconds of talk
+    time.sleep(3)  # what is listened to below: three seconds of talk
     (a if who_hangs_up == "caller" else b).command("hangup")
     a.event("CALL_CLOSED", since=at)
     b.event("CALL_CLOSED", since=bt)

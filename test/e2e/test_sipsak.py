@@ -17,9 +17,16 @@ def wrapped(lab):
 
 
 def test_options(wrapped):
+    """Its own OPTIONS speaks as sipsak@address, which is none of ours; so it gets a message to send."""
     lab, _ = wrapped
-    status, out = clients.in_ns(lab, "load", ["sipsak", "-vv", "-E", "tcp", "-p", "127.0.0.1:5080", "-c", "sip:carol@contoso.com", "-s", "sip:contoso.com"])
+    with open(lab.path("options.sip"), "w") as f:
+        f.write("OPTIONS sip:contoso.com SIP/2.0\nFrom: <sip:carol@contoso.com>;tag=sipsak1\nTo: <sip:contoso.com>\nCall-ID: from-a-file@sipsak\n"
+                "CSeq: 7 OPTIONS\nContact: <sip:carol@198.51.100.50:5066>\nMax-Forwards: 70\nContent-Length: 0\n\n")
+    argv = ["sipsak", "-vv", "-E", "tcp", "-p", "127.0.0.1:5080", "-s", "sip:contoso.com"]
+    status, out = clients.in_ns(lab, "load", argv + ["-f", lab.path("options.sip")])
     assert status == 0 and "200 OK" in out, out
+    status, out = clients.in_ns(lab, "load", argv)
+    assert status != 0 and "403" in out, out
 
 
 def test_register_with_digest(wrapped):
