@@ -28,9 +28,10 @@ enum who {
 #define DISCOVERY  4u
 #define NO_OUTSIDE 8u
 #define NO_REG     16u
-#define SRV        32u /* _sipfederationtls._tcp.fabrikam.com and .tailspin.example -> sip.fabrikam.com \
-			*/
-#define PROXY 64u      /* fabrikam.com is allowed with its proxy, else by name only */
+#define SRV                                                                                        \
+	32u       /* _sipfederationtls._tcp.fabrikam.com and .tailspin.example -> sip.fabrikam.com \
+		   */
+#define PROXY 64u /* fabrikam.com is allowed with its proxy, else by name only */
 
 #define ANON_FROM "sip:0123456789abcdef0123456789ABCDEF@anonymous.invalid"
 #define FOCUS     "sip:org@contoso.com;gruu;opaque=app:conf:focus:id:ABC"

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * sipparse/arena.h: memory for one unit of work, dropped whole. The cap is the defence and the test.
+ * sipparse/arena.h: memory for one unit of work, dropped whole. The cap is the defence and the
+ * test.
  *
- * Life: arena_init over a first block that the caller lends (often on its stack or inside its object),
- * any number of arena_alloc, then arena_reset (keep the lent block, free the rest) or arena_done.
- * Not thread-safe; no destructors; what lies in it never owns anything outside it.
+ * Life: arena_init over a first block that the caller lends (often on its stack or inside its
+ * object), any number of arena_alloc, then arena_reset (keep the lent block, free the rest) or
+ * arena_done. Not thread-safe; no destructors; what lies in it never owns anything outside it.
  */
 #ifndef SIPPARSE_ARENA_H
 #define SIPPARSE_ARENA_H
@@ -17,12 +18,12 @@
 struct arena_block;
 
 struct arena {
-	char *at;		    /* next free byte of the block in use */
-	char *end;		    /* end of the block in use */
-	char *lent;		    /* first block, borrowed; may be NULL */
+	char *at;   /* next free byte of the block in use */
+	char *end;  /* end of the block in use */
+	char *lent; /* first block, borrowed; may be NULL */
 	size_t lent_len;
-	size_t used;		    /* bytes handed out since the last reset, padding included */
-	size_t cap;		    /* ceiling on used */
+	size_t used;                /* bytes handed out since the last reset, padding included */
+	size_t cap;                 /* ceiling on used */
 	struct arena_block *blocks; /* grown blocks, owned, newest first */
 };
 

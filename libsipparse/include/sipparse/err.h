@@ -27,7 +27,7 @@ enum ed_err {
 /* Filled by parsers that take one, on error only; for the log and the reply. */
 struct ed_fault {
 	enum ed_err code;
-	uint32_t at;	  /* byte offset into the input */
+	uint32_t at;      /* byte offset into the input */
 	const char *what; /* static text: "Via: port is not a number" */
 };
 

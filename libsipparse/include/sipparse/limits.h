@@ -14,7 +14,8 @@ struct sip_limits {
 	uint32_t header_block; /* start line to the empty line, both included */
 	uint32_t body;
 	uint32_t n_lines; /* header lines */
-	uint32_t n_vias;  /* values, over all lines; the same number for Route and Record-Route each */
+	uint32_t
+	    n_vias; /* values, over all lines; the same number for Route and Record-Route each */
 	uint32_t uri;
 };
 

@@ -2,7 +2,8 @@
  *
  * sipparse/str.h: a borrowed piece of text. Whoever holds one knows how long its buffer lives.
  *
- * Pure and header-only. Case-insensitive means ASCII only; SIP never asks for more. Not NUL-terminated.
+ * Pure and header-only. Case-insensitive means ASCII only; SIP never asks for more. Not
+ * NUL-terminated.
  */
 #ifndef SIPPARSE_STR_H
 #define SIPPARSE_STR_H
@@ -17,9 +18,9 @@ struct str {
 	size_t n;
 };
 
-#define STR(lit)  ((struct str){("" lit), sizeof(lit) - 1})
-#define STR_NONE  ((struct str){NULL, 0})
-#define STR_FMT	  "%.*s"
+#define STR(lit)   ((struct str){("" lit), sizeof(lit) - 1})
+#define STR_NONE   ((struct str){NULL, 0})
+#define STR_FMT    "%.*s"
 #define STR_ARG(s) ((int)(s).n), ((s).p ? (s).p : "")
 
 static inline struct str
@@ -68,7 +69,8 @@ str_ends_nocase(struct str s, struct str suffix)
 static inline struct str
 str_from(struct str s, size_t at)
 {
-	return at >= s.n ? (struct str){s.p ? s.p + s.n : NULL, 0} : (struct str){s.p + at, s.n - at};
+	return at >= s.n ? (struct str){s.p ? s.p + s.n : NULL, 0}
+			 : (struct str){s.p + at, s.n - at};
 }
 
 static inline struct str

@@ -16,13 +16,13 @@ struct sip_via {
 	struct str transport; /* as sent: "TLS", "tls" */
 	struct str host;      /* sent-by, IPv6 without brackets */
 	bool host_is_v6;
-	uint16_t port;	   /* 0 when absent */
+	uint16_t port;      /* 0 when absent */
 	struct str sent_by; /* host[:port] as sent */
-	struct str branch; /* empty when absent (RFC 2543 client) */
-	bool has_rport;	   /* with or without a value */
+	struct str branch;  /* empty when absent (RFC 2543 client) */
+	bool has_rport;     /* with or without a value */
 	struct str rport;
 	struct str received;
-	struct str params; /* from the first ';' on */
+	struct str params;  /* from the first ';' on */
 	uint32_t params_at; /* its offset in text */
 };
 
