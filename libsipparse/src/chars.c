@@ -23,12 +23,12 @@
 	    (c) == ':' || (c) == '&' || (c) == '$')
 #define UTF8(c)  ((c) >= 0x80)
 #define VALUE(c) (PNAME(c) || (c) == '=' || (c) == '@' || UTF8(c))
-#define HOST(c)  (ALNUM(c) || (c) == '-' || (c) == '.' || (c) == '_')
+#define LABEL(c) (ALNUM(c) || (c) == '-' || (c) == '_')
 
 #define CLASS(c)                                                                                   \
 	((TOKEN(c) ? CH_TOKEN : 0) | (ALNUM(c) ? CH_ALNUM : 0) | (WORD(c) ? CH_WORD : 0) |         \
 	    (URIC(c) ? CH_URI : 0) | (VALUE(c) ? CH_VALUE : 0) | (PNAME(c) ? CH_PNAME : 0) |       \
-	    (HOST(c) ? CH_HOST : 0) | (UTF8(c) ? CH_UTF8 : 0))
+	    (LABEL(c) ? CH_LABEL : 0) | (UTF8(c) ? CH_UTF8 : 0))
 #define ROW4(c)  CLASS(c), CLASS((c) + 1), CLASS((c) + 2), CLASS((c) + 3)
 #define ROW16(c) ROW4(c), ROW4((c) + 4), ROW4((c) + 8), ROW4((c) + 12)
 #define ROW64(c) ROW16(c), ROW16((c) + 16), ROW16((c) + 32), ROW16((c) + 48)
@@ -36,29 +36,26 @@
 const uint8_t chars_class[256] = {ROW64(0), ROW64(64), ROW64(128), ROW64(192)};
 
 const char *
-scan_quoted(const char *p, const char *end)
+scan_quoted(const char *p, const char *end, const char *safe)
 {
-	for (p++; p < end; p++) {
+	for (p++;;) {
+		p = scan_in_quotes(p, end, safe);
+		if (p == end)
+			return NULL;
 		if (*p == '"')
 			return p + 1;
-		if (*p == '\\') {
-			p++;
-			/* RFC 3261 25.1: a quoted-pair is ASCII; nothing may hide behind the slash.
-			 */
-			if (p < end && ch_is(*p, CH_UTF8))
-				return NULL;
-		}
-		if (p < end && ch_ctl(*p))
+		/* RFC 3261 25.1: a quoted-pair is ASCII; nothing may hide behind the slash. */
+		if (*p != '\\' || p + 1 >= end || ch_ctl(p[1]) || ch_is(p[1], CH_UTF8))
 			return NULL;
+		p += 2;
 	}
-	return NULL;
 }
 
 bool
 chars_escapes_ok(const char *p, const char *end)
 {
 	for (;;) {
-		p = scan_to(p, end, '%');
+		p = scan_to(p, end, end, '%');
 		if (p == end)
 			return true;
 		if (end - p < 3 || !ch_hex(p[1]) || !ch_hex(p[2]))

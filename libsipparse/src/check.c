@@ -31,7 +31,7 @@ check_request_uri(struct sip_parse *ps)
 		parse_fail(ps, ED_LIMIT, m->uri.p, "Request-URI too long");
 		return;
 	}
-	if (sip_uri_parse(m->uri, &m->ruri, &fault) < 0) {
+	if (uri_parse(m->uri, ps->safe, &m->ruri, &fault) < 0) {
 		fail_inside(ps, m->uri.p, &fault);
 		return;
 	}
@@ -69,16 +69,15 @@ needed_line(struct sip_parse *ps, enum sip_hdr id)
 	return l;
 }
 
-/* One name-addr with the URI in it and its header parameters. */
+/* One name-addr with the URI in it and its header parameters; the tag if it has one. */
 static int
-check_nameaddr(
-    struct sip_parse *ps, struct str value, struct sip_nameaddr *ret_na, struct sip_uri *ret_uri)
+check_nameaddr(struct sip_parse *ps, struct str value, struct sip_nameaddr *ret_na,
+    struct sip_uri *ret_uri, struct sip_param *ret_tag)
 {
-	struct params_seen seen;
 	struct ed_fault fault;
 	int r;
 
-	r = sip_nameaddr_parse(value, ret_na, &fault);
+	r = nameaddr_parse(value, ps->safe, ret_na, &fault);
 	if (r < 0) { /* '*', too, is no address here */
 		fault.code = ED_MALFORMED;
 		fail_inside(ps, value.p, &fault);
@@ -86,12 +85,12 @@ check_nameaddr(
 	}
 	if (ret_na->uri_text.n > ps->lim->uri)
 		return parse_fail(ps, ED_LIMIT, ret_na->uri_text.p, "URI too long");
-	r = sip_uri_parse(ret_na->uri_text, ret_uri, &fault);
+	r = uri_parse(ret_na->uri_text, ps->safe, ret_uri, &fault);
 	if (r < 0) {
 		fail_inside(ps, ret_na->uri_text.p, &fault);
 		return r;
 	}
-	if (params_check(ret_na->params, &seen) < 0)
+	if (params_check(ret_na->params, ps->safe, STR("tag"), ret_tag) < 0)
 		return parse_fail(
 		    ps, ED_MALFORMED, ret_na->params.p, "header parameter: bad or repeated");
 	return ED_OK;
@@ -107,13 +106,13 @@ check_party(struct sip_parse *ps, enum sip_hdr id, struct sip_party *ret)
 	if (!l)
 		return;
 	ret->value = sip_line_value(ps->m, l);
-	if (check_nameaddr(ps, ret->value, &na, &ret->addr) < 0)
+	if (check_nameaddr(ps, ret->value, &na, &ret->addr, &tag) < 0)
 		return;
 	ret->uri = na.uri_text;
 	ret->display = na.display;
 	ret->params = na.params;
-	if (sip_param_find(na.params, STR("tag"), &tag)) {
-		if (!tag.value.p || scan_while(tag.value.p, tag.value.p + tag.value.n, CH_TOKEN) !=
+	if (tag.name.n) {
+		if (!tag.value.p || scan_token(tag.value.p, tag.value.p + tag.value.n, ps->safe) !=
 					tag.value.p + tag.value.n)
 			parse_fail(ps, ED_MALFORMED, na.params.p, "tag is not a token");
 		ret->tag = tag.value;
@@ -133,9 +132,9 @@ check_call_id(struct sip_parse *ps)
 	ps->m->call_id = v;
 	p = v.p;
 	end = p + v.n;
-	at = scan_while(p, end, CH_WORD);
+	at = scan_word(p, end, ps->safe);
 	if (at == p ||
-	    (at < end && (*at != '@' || at + 1 == end || scan_while(at + 1, end, CH_WORD) != end)))
+	    (at < end && (*at != '@' || at + 1 == end || scan_word(at + 1, end, ps->safe) != end)))
 		parse_fail(ps, ED_MALFORMED, p, "Call-ID is not word or word@word");
 }
 
@@ -165,7 +164,7 @@ check_cseq(struct sip_parse *ps)
 	}
 	p = scan_blanks(p, end);
 	m->cseq_method = (struct str){p, (size_t)(end - p)};
-	if (p == end || scan_while(p, end, CH_TOKEN) != end)
+	if (p == end || scan_token(p, end, ps->safe) != end)
 		parse_fail(ps, ED_MALFORMED, p, "CSeq: method is not a token");
 	if (m->is_request) {
 		if (!str_eq(m->method_name, m->cseq_method))
@@ -220,7 +219,7 @@ check_vias(struct sip_parse *ps)
 			parse_fail(ps, ED_LIMIT, v.text.p, "too many Vias");
 			return;
 		}
-		if (sip_via_parse(v.text, it.index == 1 ? &m->via : &via, &fault) < 0)
+		if (via_parse(v.text, ps->safe, it.index == 1 ? &m->via : &via, &fault) < 0)
 			fail_inside(ps, v.text.p, &fault);
 	}
 	if (r < 0)
@@ -235,6 +234,7 @@ check_routes(struct sip_parse *ps, enum sip_hdr id)
 	struct sip_msg *m = ps->m;
 	struct sip_nameaddr na;
 	struct sip_values it;
+	struct sip_param tag;
 	struct sip_value v;
 	struct sip_uri uri;
 	int r;
@@ -247,7 +247,7 @@ check_routes(struct sip_parse *ps, enum sip_hdr id)
 			parse_fail(ps, ED_LIMIT, v.text.p, "too many Routes or Record-Routes");
 			return;
 		}
-		if (check_nameaddr(ps, v.text, &na, &uri) < 0)
+		if (check_nameaddr(ps, v.text, &na, &uri, &tag) < 0)
 			continue;
 		if (!na.bracketed)
 			parse_fail(ps, ED_MALFORMED, v.text.p, "Route: < > missing");
@@ -266,6 +266,7 @@ check_contacts(struct sip_parse *ps)
 	struct sip_msg *m = ps->m;
 	struct sip_nameaddr na;
 	struct sip_values it;
+	struct sip_param tag;
 	struct sip_value v;
 	struct sip_uri uri;
 	int r;
@@ -278,7 +279,7 @@ check_contacts(struct sip_parse *ps)
 			if (!v.only || m->count[SIP_HDR_CONTACT] > 1)
 				parse_fail(ps, ED_MALFORMED, v.text.p, "Contact: * beside others");
 		} else {
-			(void)!check_nameaddr(ps, v.text, &na, &uri);
+			(void)!check_nameaddr(ps, v.text, &na, &uri, &tag);
 		}
 	}
 	if (r < 0)
@@ -298,7 +299,7 @@ check_tokens(struct sip_parse *ps, enum sip_hdr id)
 		return;
 	sip_values_init(&it, m, id);
 	while ((r = sip_values_next(&it, &v)) == 1)
-		if (scan_while(v.text.p, v.text.p + v.text.n, CH_TOKEN) != v.text.p + v.text.n)
+		if (scan_token(v.text.p, v.text.p + v.text.n, ps->safe) != v.text.p + v.text.n)
 			parse_fail(ps, ED_MALFORMED, v.text.p, "option tag is not a token");
 	if (r < 0)
 		parse_fail(ps, ED_MALFORMED, m->bytes.p + m->lines[it.line].at, "empty option tag");

@@ -8,13 +8,16 @@
 #ifndef SIPPARSE_CHECK_H
 #define SIPPARSE_CHECK_H
 
+#include "chars.h"
 #include "sipparse/msg.h"
 
 struct sip_parse {
 	struct arena *arena;
 	const struct sip_limits *lim;
 	struct sip_msg *m;
-	uint32_t room; /* of m->lines */
+	const char *safe;     /* end of m->bytes, see chars.h */
+	struct ctl_scan ctls; /* where the next CR, or what must not be there, stands */
+	uint32_t room;        /* of m->lines */
 	struct ed_fault fault;
 };
 

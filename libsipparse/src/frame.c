@@ -127,11 +127,15 @@ frame_blank_only(const char *line_end, const char *from)
 
 /* Inside a physical line: up to its CRLF. 1 when the line ended, 0 more wanted, < 0 refused. */
 static int
-frame_scan_line(
-    struct sip_framer *f, struct str bytes, const struct sip_limits *lim, struct ed_fault *fault)
+frame_scan_line(struct sip_framer *f, struct str bytes, struct ctl_scan *ctls,
+    const struct sip_limits *lim, struct ed_fault *fault)
 {
-	const char *hit = scan_ctl(bytes.p + f->scanned, bytes.p + bytes.n);
+	const char *hit;
 	int r;
+
+	do
+		hit = ctl_scan_next(ctls);
+	while (hit < bytes.p + f->scanned); /* the LF of the line before */
 
 	f->scanned = (uint32_t)(hit - bytes.p);
 	r = frame_check_len(f, f->scanned, lim, fault);
@@ -144,6 +148,7 @@ frame_scan_line(
 		return r;
 	if (f->state == FRAME_LINE && frame_blank_only(hit, bytes.p + f->line_at))
 		return ed_fail(fault, ED_MALFORMED, f->scanned, "continuation line of blanks only");
+	ctl_scan_skip(ctls, hit + 1);
 	f->scanned += 2;
 	f->state = FRAME_EDGE;
 	return 1;
@@ -197,6 +202,7 @@ int64_t
 sip_frame_next(struct sip_framer *f, struct str bytes, const struct sip_limits *lim,
     struct sip_frame *ret_frame, struct ed_fault *fault)
 {
+	struct ctl_scan ctls;
 	int r;
 
 	if (bytes.n > UINT32_MAX / 2) /* offsets are 32 bit; no caller lends as much */
@@ -210,9 +216,10 @@ sip_frame_next(struct sip_framer *f, struct str bytes, const struct sip_limits *
 			return ed_fail(fault, ED_MALFORMED, 0, "no start line");
 		f->state = FRAME_START;
 	}
+	ctl_scan_init(&ctls, bytes.p + f->scanned, bytes.p + bytes.n);
 	while (f->state != FRAME_BODY) {
 		r = f->state == FRAME_EDGE ? frame_edge(f, bytes, lim, fault)
-					   : frame_scan_line(f, bytes, lim, fault);
+					   : frame_scan_line(f, bytes, &ctls, lim, fault);
 		if (r <= 0)
 			return r;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sipparse/msg.h"
 
-#include "chars.h"
 #include "check.h"
 
 #define LINES_FIRST 48u /* room for most messages; doubles up to the limit */
@@ -43,6 +42,25 @@ parse_link(struct sip_msg *m, struct sip_line *l)
 	m->count[l->id]++;
 }
 
+/* The CR of the next CRLF from p on, or end; other controls on the way are a fault. */
+static inline const char *
+parse_next_cr(struct sip_parse *ps, const char *p, const char *end)
+{
+	for (;;) {
+		const char *hit = ctl_scan_next(&ps->ctls);
+
+		if (hit == end)
+			return end;
+		if (hit < p) /* the LF of the line before */
+			continue;
+		if (*hit == '\r' && hit + 1 < end && hit[1] == '\n') {
+			ctl_scan_skip(&ps->ctls, hit + 1);
+			return hit;
+		}
+		parse_fail(ps, ED_MALFORMED, hit, "control character, bare CR or bare LF");
+	}
+}
+
 /*
  * The end of the logical line that starts at p: behind its last CRLF, or NULL when the block ends
  * before. *ret_folded tells of continuation lines; *ret_stop is the CR of the last one.
@@ -53,12 +71,8 @@ parse_line_end(
 {
 	*ret_folded = false;
 	for (;;) {
-		const char *cr = scan_ctl(p, end);
+		const char *cr = parse_next_cr(ps, p, end);
 
-		while (cr < end && (*cr != '\r' || cr + 1 == end || cr[1] != '\n')) {
-			parse_fail(ps, ED_MALFORMED, cr, "control character, bare CR or bare LF");
-			cr = scan_ctl(cr + 1, end);
-		}
 		*ret_stop = cr;
 		if (cr == end)
 			return NULL;
@@ -69,6 +83,14 @@ parse_line_end(
 			return p;
 		*ret_folded = true;
 	}
+}
+
+/* The id says not all of the name. */
+static bool
+hdr_name_is_open(enum sip_hdr id)
+{
+	return id == SIP_HDR_OTHER || id == SIP_HDR_MS_EDGE_OTHER ||
+	       id == SIP_HDR_MS_VERIFICATION_LEVEL;
 }
 
 /* One header line from p on; *ret_next is the start of the one behind it, NULL at a broken end. */
@@ -88,7 +110,7 @@ parse_line(struct sip_parse *ps, const char *p, const char *end, const char **re
 		return parse_fail(ps, ED_LIMIT, p, "header line too long");
 	if (ps->m->n_lines >= ps->lim->n_lines || ps->m->n_lines == SIP_NO_LINE - 1)
 		return parse_fail(ps, ED_LIMIT, p, "too many header lines");
-	colon = scan_to(p, stop, ':');
+	colon = scan_to(p, stop, ps->safe, ':');
 	if (colon == stop || colon == p || colon - p > UINT16_MAX) {
 		parse_fail(ps, ED_MALFORMED, p, "header line without a name");
 		return ED_OK;
@@ -97,12 +119,14 @@ parse_line(struct sip_parse *ps, const char *p, const char *end, const char **re
 	if (r < 0)
 		return parse_fail(ps, ED_NOMEM, p, "no memory for header lines");
 	l->id = (uint8_t)sip_hdr_of((struct str){p, (size_t)(colon - p)});
-	/* A known full name is a token by itself. */
-	if (scan_while(p, colon, CH_TOKEN) != colon) {
+	/* The name of a header with a number is a token by itself. */
+	if (hdr_name_is_open((enum sip_hdr)l->id) && scan_token(p, colon, ps->safe) != colon) {
 		parse_fail(ps, ED_MALFORMED, p, "header name is not a token");
 		return ED_OK;
 	}
 	v = colon + 1;
+	if (v < stop && *v == ' ') /* as nearly all have it */
+		v++;
 	while (v < stop && ch_lws(*v))
 		v++;
 	while (stop > v && ch_blank(stop[-1]))
@@ -176,7 +200,7 @@ static void
 parse_request_line(struct sip_parse *ps, const char *p, const char *end)
 {
 	struct sip_msg *m = ps->m;
-	const char *sp = scan_while(p, end, CH_TOKEN);
+	const char *sp = scan_token(p, end, ps->safe);
 
 	m->is_request = true;
 	m->method_name = (struct str){p, (size_t)(sp - p)};
@@ -186,9 +210,7 @@ parse_request_line(struct sip_parse *ps, const char *p, const char *end)
 		return;
 	}
 	p = sp + 1;
-	sp = p;
-	while (sp < end && *sp != ' ')
-		sp++;
+	sp = scan_to(p, end, ps->safe, ' ');
 	m->uri = (struct str){p, (size_t)(sp - p)};
 	if (sp == end) {
 		parse_fail(ps, ED_MALFORMED, p, "start line: no version");
@@ -221,12 +243,10 @@ parse_start(struct sip_parse *ps, const char **ret_next)
 {
 	struct sip_msg *m = ps->m;
 	const char *p = m->bytes.p, *end = p + m->bytes.n;
-	const char *cr = scan_ctl(p, end);
+	const char *cr;
 
-	while (cr < end && (*cr != '\r' || cr + 1 == end || cr[1] != '\n')) {
-		parse_fail(ps, ED_MALFORMED, cr, "control character, bare CR or bare LF");
-		cr = scan_ctl(cr + 1, end);
-	}
+	ctl_scan_init(&ps->ctls, p, end);
+	cr = parse_next_cr(ps, p, end);
 	if ((size_t)(cr - p) > ps->lim->start_line)
 		return parse_fail(ps, ED_LIMIT, p, "start line too long");
 	if (cr == end)
@@ -247,6 +267,8 @@ sip_msg_parse(struct arena *a, struct str bytes, const struct sip_limits *lim,
 	struct sip_parse ps = {.arena = a, .lim = lim, .fault = {.code = ED_OK}};
 	const char *lines = NULL;
 
+	if (bytes.n == 0)
+		return ed_fail(fault, ED_MALFORMED, 0, "no message");
 	if (bytes.n > (uint64_t)lim->header_block + lim->body || bytes.n > UINT32_MAX / 2)
 		return ed_fail(fault, ED_LIMIT, 0, "message too large");
 	ps.m = arena_alloc(a, sizeof(*ps.m));
@@ -256,6 +278,7 @@ sip_msg_parse(struct arena *a, struct str bytes, const struct sip_limits *lim,
 	memset(ps.m->first, 0xff, sizeof(ps.m->first));
 	memset(ps.m->last, 0xff, sizeof(ps.m->last));
 	ps.m->bytes = bytes;
+	ps.safe = bytes.p + bytes.n;
 	ps.m->max_forwards = -1;
 
 	if (parse_start(&ps, &lines) == ED_OK && parse_lines(&ps, lines) == ED_OK)

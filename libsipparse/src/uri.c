@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 
-#include "chars.h"
 #include "host.h"
 
 /* More parameters than this in one URI or value have no honest use; it bounds the search for twins.
@@ -13,43 +12,7 @@
 int
 sip_param_next(struct str params, uint32_t *pos, struct sip_param *ret)
 {
-	const char *start, *tail, *p, *end;
-
-	if (params.n == 0) /* p may be NULL */
-		return 0;
-	end = params.p + params.n;
-	p = scan_blanks(params.p + *pos, end);
-	if (p == end)
-		return 0;
-	if (*p != ';')
-		return ED_MALFORMED;
-	start = p;
-	p = scan_blanks(p + 1, end);
-	ret->name.p = p;
-	p = scan_while(p, end, CH_PNAME);
-	ret->name.n = (size_t)(p - ret->name.p);
-	if (ret->name.n == 0)
-		return ED_MALFORMED;
-	ret->value = STR_NONE;
-	tail = scan_blanks(p, end);
-	if (tail < end && *tail == '=') {
-		p = scan_blanks(tail + 1, end);
-		ret->value.p = p;
-		if (p < end && *p == '"')
-			p = scan_quoted(p, end);
-		else
-			p = scan_while(p, end, CH_VALUE);
-		if (!p || p == ret->value.p)
-			return ED_MALFORMED;
-		ret->value.n = (size_t)(p - ret->value.p);
-		tail = scan_blanks(p, end);
-	}
-	if (tail < end && *tail != ';')
-		return ED_MALFORMED;
-	ret->at = (uint32_t)(start - params.p);
-	ret->len = (uint32_t)(p - start);
-	*pos = (uint32_t)(tail - params.p);
-	return 1;
+	return param_next(params, str_end(params), pos, ret);
 }
 
 bool
@@ -69,15 +32,15 @@ sip_param_find(struct str params, struct str name, struct sip_param *ret)
 }
 
 int
-params_check(struct str params, struct params_seen *ret)
+params_check(struct str params, const char *safe, struct str name, struct sip_param *ret)
 {
 	struct str names[PARAMS_MAX];
 	struct sip_param one;
 	uint32_t n = 0, pos = 0;
 	int r;
 
-	ret->escaped_name = false;
-	while ((r = sip_param_next(params, &pos, &one)) == 1) {
+	ret->name = STR_NONE;
+	while ((r = param_next(params, safe, &pos, &one)) == 1) {
 		if (n == PARAMS_MAX)
 			return ED_MALFORMED;
 		for (uint32_t i = 0; i < n; i++)
@@ -85,55 +48,42 @@ params_check(struct str params, struct params_seen *ret)
 			    (names[i].p[0] | 0x20) == (one.name.p[0] | 0x20) &&
 			    str_eq_nocase(names[i], one.name))
 				return ED_MALFORMED;
-		if (memchr(one.name.p, '%', one.name.n))
-			ret->escaped_name = true;
+		if (one.name.n == name.n && str_eq_nocase(one.name, name))
+			*ret = one;
 		names[n++] = one.name;
 	}
-	ret->n = n;
 	return r;
 }
 
-/*
- * RFC 3261 25.1 hostname and IPv4address. A label may hold '_' (user names stand as hosts in
- * Contacts of pidgin-sipe; Windows names have it). Refused although legal: a trailing dot, since
- * "a.example." would be another domain than "a.example" to whoever compares text. The last label
- * starts with a letter, so that inet_aton forms such as 0x7f.1, 127.1 or 2130706433 never pass as
- * names.
- */
+/* True if a parameter name holds an escape. */
 static bool
-host_is_name(const char *p, const char *end)
+params_escaped_name(struct str params)
 {
-	const char *label = p;
+	struct sip_param one;
+	uint32_t pos = 0;
 
-	if (end - p > 255)
-		return false;
-	for (;; p++) {
-		if (p == end || *p == '.') {
-			if (p == label || *label == '-' || p[-1] == '-')
-				return false;
-			if (p == end)
-				return ch_alpha(*label) || *label == '_';
-			label = p + 1;
-		}
-	}
+	while (sip_param_next(params, &pos, &one) == 1)
+		if (str_find(one.name, '%') >= 0)
+			return true;
+	return false;
 }
 
-/* Four numbers to 255; no leading zero, which is octal to some readers. */
-static bool
-host_is_v4(const char *p, const char *end)
+/* Four numbers to 255; no leading zero, which is octal to some readers. NULL if it is none. */
+static const char *
+host_v4(const char *p, const char *end)
 {
 	for (int i = 0; i < 4; i++) {
 		unsigned v = 0;
 		const char *start = p;
 
-		while (p < end && ch_digit(*p) && p - start < 3)
-			v = v * 10 + (unsigned)(*p++ - '0');
+		for (; p < end && ch_digit(*p) && p - start < 3; p++)
+			v = v * 10 + (unsigned)(*p - '0');
 		if (p == start || v > 255 || (*start == '0' && p - start > 1))
-			return false;
+			return NULL;
 		if (i < 3 && (p == end || *p++ != '.'))
-			return false;
+			return NULL;
 	}
-	return p == end;
+	return p == end || (*p != '.' && !ch_is(*p, CH_LABEL)) ? p : NULL;
 }
 
 static bool
@@ -150,27 +100,51 @@ host_is_v6(const char *p, const char *end)
 	return inet_pton(AF_INET6, text, &ip) == 1;
 }
 
+/*
+ * RFC 3261 25.1 hostname; the octet behind it, or NULL. A label may hold '_' (user names stand as
+ * hosts in Contacts of pidgin-sipe; Windows names have it). Refused although legal: a trailing dot,
+ * since "a.example." would be another domain than "a.example" to whoever compares text. The last
+ * label does not start with a digit, so that inet_aton forms such as 0x7f.1, 127.1 or 2130706433
+ * never pass as names.
+ */
+static const char *
+host_name(const char *p, const char *end, const char *safe)
+{
+	const char *start = p, *label;
+
+	for (;; p++) {
+		label = p;
+		p = scan_label(p, end, safe);
+		if (p == label || *label == '-' || p[-1] == '-')
+			return NULL;
+		if (p == end || *p != '.')
+			return p - start > 255 || ch_digit(*label) ? NULL : p;
+	}
+}
+
 const char *
-hostport_parse(const char *p, const char *end, struct hostport *ret)
+hostport_parse(const char *p, const char *end, const char *safe, struct hostport *ret)
 {
 	const char *start = p;
 
 	ret->is_v6 = ret->is_v4 = false;
 	ret->port = 0;
 	if (p < end && *p == '[') {
-		p = scan_to(p, end, ']');
+		p = scan_to(p, end, end, ']');
 		if (p == end || !host_is_v6(start + 1, p))
 			return NULL;
 		ret->host = (struct str){start + 1, (size_t)(p - start - 1)};
 		ret->is_v6 = true;
 		p++;
 	} else {
-		p = scan_while(p, end, CH_HOST);
-		if (p == start)
-			return NULL;
-		if (ch_digit(*start) && host_is_v4(start, p))
-			ret->is_v4 = true;
-		else if (!host_is_name(start, p))
+		if (p < end && ch_digit(*p))
+			p = host_v4(p, end);
+		else
+			p = NULL;
+		ret->is_v4 = p != NULL;
+		if (!p)
+			p = host_name(start, end, safe);
+		if (!p)
 			return NULL;
 		ret->host = (struct str){start, (size_t)(p - start)};
 	}
@@ -194,28 +168,79 @@ uri_fail(struct ed_fault *fault, const struct sip_uri *u, const char *at, const 
 	return ed_fail(fault, ED_MALFORMED, (uint32_t)(at - u->text.p), what);
 }
 
+/* What one look at all octets of a URI tells. */
+struct uri_marks {
+	const char *bad; /* first octet that no URI holds; NULL: none */
+	const char *at;  /* first '@' */
+	bool two_at, escapes, brackets;
+};
+
+static void
+uri_mark_at(struct uri_marks *m, const char *at)
+{
+	if (m->at)
+		m->two_at = true;
+	else
+		m->at = at;
+}
+
+static void
+uri_mark(const char *p, const char *end, const char *safe, struct uri_marks *ret)
+{
+	*ret = (struct uri_marks){.bad = NULL};
+#ifdef __SSE2__
+	for (; p < end && safe - p >= 16; p += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+		unsigned mine = end - p >= 16 ? 0xffffu : (1u << (end - p)) - 1;
+		__m128i bracket = or16(eq16(x, '['), eq16(x, ']'));
+		unsigned bad = (unsigned)_mm_movemask_epi8(not_uri16(x)) & mine;
+		unsigned at = (unsigned)_mm_movemask_epi8(eq16(x, '@')) & mine;
+
+		ret->escapes |= ((unsigned)_mm_movemask_epi8(eq16(x, '%')) & mine) != 0;
+		ret->brackets |= ((unsigned)_mm_movemask_epi8(bracket) & mine) != 0;
+		if (bad) {
+			ret->bad = p + __builtin_ctz(bad);
+			return;
+		}
+		for (; at; at &= at - 1)
+			uri_mark_at(ret, p + __builtin_ctz(at));
+	}
+#endif
+	for (; p < end; p++) {
+		if (!ch_is(*p, CH_URI | CH_UTF8)) {
+			ret->bad = p;
+			return;
+		}
+		ret->escapes |= *p == '%';
+		ret->brackets |= *p == '[' || *p == ']';
+		if (*p == '@')
+			uri_mark_at(ret, p);
+	}
+}
+
 /* Behind the scheme of a SIP or SIPS URI. */
 static int
-uri_parse_sip(struct sip_uri *u, const char *p, const char *end, struct ed_fault *fault)
+uri_parse_sip(struct sip_uri *u, const char *p, const char *safe, const struct uri_marks *marks,
+    struct ed_fault *fault)
 {
-	struct params_seen seen;
+	const char *end = u->text.p + u->text.n, *at = marks->at;
+	struct sip_param none;
 	struct hostport hp;
-	const char *at = scan_to(p, end, '@');
 
-	if (at < end) {
+	if (at) {
 		/* '@' must be escaped everywhere else, so a second one is read in two ways. */
-		if (scan_to(at + 1, end, '@') < end)
+		if (marks->two_at)
 			return uri_fail(fault, u, at, "URI: two @");
 		if (at == p)
 			return uri_fail(fault, u, at, "URI: empty user");
 		u->user = (struct str){p, (size_t)(at - p)};
-		if (memchr(p, '[', u->user.n) || memchr(p, ']', u->user.n))
+		if (marks->brackets && (memchr(p, '[', u->user.n) || memchr(p, ']', u->user.n)))
 			return uri_fail(fault, u, p, "URI: bracket in the user part");
 		p = at + 1;
 	}
 	u->host_at = (uint32_t)(p - u->text.p);
 	at = p;
-	p = hostport_parse(p, end, &hp);
+	p = hostport_parse(p, end, safe, &hp);
 	if (!p)
 		return uri_fail(fault, u, at, "URI: bad host or port");
 	u->host = hp.host;
@@ -224,11 +249,11 @@ uri_parse_sip(struct sip_uri *u, const char *p, const char *end, struct ed_fault
 	u->port = hp.port;
 	u->hostport_n = (uint32_t)hp.text.n;
 	if (p < end && *p == ';') {
-		at = scan_to(p, end, '?');
+		at = scan_to(p, end, safe, '?');
 		u->params = (struct str){p, (size_t)(at - p)};
-		if (params_check(u->params, &seen) < 0)
+		if (params_check(u->params, safe, STR_NONE, &none) < 0)
 			return uri_fail(fault, u, p, "URI: bad or repeated parameter");
-		u->escaped_name = seen.escaped_name;
+		u->escaped_name = marks->escapes && params_escaped_name(u->params);
 		p = at;
 	}
 	if (p < end && *p == '?') {
@@ -240,41 +265,67 @@ uri_parse_sip(struct sip_uri *u, const char *p, const char *end, struct ed_fault
 	return p == end ? ED_OK : uri_fail(fault, u, p, "URI: text behind the host");
 }
 
-int
-sip_uri_parse(struct str text, struct sip_uri *ret_uri, struct ed_fault *fault)
+/* Field by field: compilers clear a struct of this size by a string instruction, five times slower.
+ */
+static void
+uri_clear(struct sip_uri *u, struct str text)
 {
-	const char *p = text.p, *end, *bad;
-	struct sip_uri u = {.text = text};
-	int r = ED_OK;
+	u->text = text;
+	u->scheme = SIP_SCHEME_OTHER;
+	u->scheme_text = STR_NONE;
+	u->user = STR_NONE;
+	u->host = STR_NONE;
+	u->host_is_v6 = u->host_is_v4 = u->escaped_name = false;
+	u->port = 0;
+	u->params = STR_NONE;
+	u->headers = STR_NONE;
+	u->host_at = u->hostport_n = 0;
+}
 
+int
+uri_parse(struct str text, const char *safe, struct sip_uri *u, struct ed_fault *fault)
+{
+	const char *p = text.p, *end;
+	struct uri_marks marks;
+
+	uri_clear(u, text);
 	if (text.n == 0 || text.n > UINT32_MAX / 2)
 		return ed_fail(fault, ED_MALFORMED, 0, "URI: empty");
 	end = text.p + text.n;
-	bad = scan_while(p, end, CH_URI | CH_UTF8);
-	if (bad < end)
-		return uri_fail(fault, &u, bad, "URI: character that must be escaped");
-	if (!chars_escapes_ok(p, end))
-		return uri_fail(fault, &u, p, "URI: bad escape");
+	uri_mark(p, end, safe, &marks);
+	if (marks.bad)
+		return uri_fail(fault, u, marks.bad, "URI: character that must be escaped");
+	if (marks.escapes && !chars_escapes_ok(p, end))
+		return uri_fail(fault, u, p, "URI: bad escape");
+	if (text.n > 4 && name_is(p, "sip:", 4)) { /* nearly all of them */
+		u->scheme = SIP_SCHEME_SIP;
+		u->scheme_text = (struct str){p, 3};
+		return uri_parse_sip(u, p + 4, safe, &marks, fault);
+	}
 	if (!ch_alpha(*p))
-		return uri_fail(fault, &u, p, "URI: no scheme");
+		return uri_fail(fault, u, p, "URI: no scheme");
 	while (p < end && (ch_is(*p, CH_ALNUM) || *p == '+' || *p == '-' || *p == '.'))
 		p++;
 	if (p == end || *p != ':' || p + 1 == end)
-		return uri_fail(fault, &u, p, "URI: no scheme");
-	u.scheme_text = (struct str){text.p, (size_t)(p - text.p)};
-	p++;
-	if (STR_IS(u.scheme_text, "sip"))
-		u.scheme = SIP_SCHEME_SIP;
-	else if (STR_IS(u.scheme_text, "sips"))
-		u.scheme = SIP_SCHEME_SIPS;
-	else
-		u.scheme = SIP_SCHEME_OTHER;
-	if (u.scheme != SIP_SCHEME_OTHER)
-		r = uri_parse_sip(&u, p, end, fault);
-	if (r < 0)
-		return r;
-	*ret_uri = u;
-	return ED_OK;
+		return uri_fail(fault, u, p, "URI: no scheme");
+	u->scheme_text = (struct str){text.p, (size_t)(p - text.p)};
+	if (!STR_IS(u->scheme_text, "sips")) {
+		u->scheme = SIP_SCHEME_OTHER;
+		return ED_OK;
+	}
+	u->scheme = SIP_SCHEME_SIPS;
+	return uri_parse_sip(u, p + 1, safe, &marks, fault);
+}
+
+int
+sip_uri_parse(struct str text, struct sip_uri *ret_uri, struct ed_fault *fault)
+{
+	struct sip_uri u;
+	int r = uri_parse(text, str_end(text), &u, fault);
+
+	if (r == ED_OK)
+		*ret_uri = u;
+	return r;
 }
 
 /* A display name without quotes: tokens and blanks; UTF-8 too, which clients send that way. */
@@ -293,7 +344,7 @@ nameaddr_fail(struct ed_fault *fault, struct str value, const char *at, const ch
 }
 
 int
-sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *fault)
+nameaddr_parse(struct str value, const char *safe, struct sip_nameaddr *ret, struct ed_fault *fault)
 {
 	const char *p = value.p, *end, *start, *open;
 	struct sip_nameaddr na = {.display = STR_NONE};
@@ -307,7 +358,7 @@ sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *
 	if (p == end)
 		return nameaddr_fail(fault, value, p, "name-addr: empty");
 	if (*p == '"') {
-		p = scan_quoted(p, end);
+		p = scan_quoted(p, end, safe);
 		if (!p)
 			return nameaddr_fail(fault, value, start, "name-addr: open quote");
 		na.display = (struct str){start, (size_t)(p - start)};
@@ -316,7 +367,7 @@ sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *
 			return nameaddr_fail(
 			    fault, value, p, "name-addr: no < behind the display name");
 	} else {
-		open = scan_to(p, end, '<');
+		open = scan_to(p, end, safe, '<');
 		/* A '<' behind the first ';' is no bracket of ours, and no URI may hold one. */
 		if (open < end) {
 			na.display = str_trim((struct str){p, (size_t)(open - p)});
@@ -328,7 +379,7 @@ sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *
 	if (open < end) {
 		na.bracketed = true;
 		start = open + 1;
-		p = scan_to(start, end, '>');
+		p = scan_to(start, end, safe, '>');
 		if (p == end)
 			return nameaddr_fail(fault, value, open, "name-addr: > missing");
 		na.uri_text = (struct str){start, (size_t)(p - start)};
@@ -351,4 +402,15 @@ sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *
 	na.params_at = (uint32_t)(p - value.p);
 	*ret = na;
 	return ED_OK;
+}
+
+int
+sip_nameaddr_parse(struct str value, struct sip_nameaddr *ret, struct ed_fault *fault)
+{
+	struct sip_nameaddr na;
+	int r = nameaddr_parse(value, str_end(value), &na, fault);
+
+	if (r == ED_OK)
+		*ret = na;
+	return r;
 }

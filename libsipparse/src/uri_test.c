@@ -265,6 +265,21 @@ test_params(void **state)
 	}
 }
 
+/* Text that is not there at all: p NULL. */
+static void
+test_absent(void **state)
+{
+	struct sip_nameaddr na;
+	struct sip_param one;
+	struct sip_uri u;
+	uint32_t pos = 0;
+
+	assert_int_equal(sip_uri_parse(STR_NONE, &u, NULL), ED_MALFORMED);
+	assert_int_equal(sip_nameaddr_parse(STR_NONE, &na, NULL), ED_MALFORMED);
+	assert_int_equal(sip_param_next(STR_NONE, &pos, &one), 0);
+	assert_int_equal(sip_uri_check_osip(STR_NONE), ED_MALFORMED);
+}
+
 static void
 test_param_find(void **state)
 {
@@ -286,6 +301,7 @@ main(void)
 	    cmocka_unit_test(test_uris_beside_osip),
 	    cmocka_unit_test(test_nameaddrs),
 	    cmocka_unit_test(test_params),
+	    cmocka_unit_test(test_absent),
 	    cmocka_unit_test(test_param_find),
 	};
 

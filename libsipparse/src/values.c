@@ -35,35 +35,26 @@ scan_special(const char *p, const char *end)
 
 /* From p to the comma that ends this value, or end; NULL on an open quote or bracket. */
 static const char *
-value_end(const char *p, const char *end)
+value_end(const char *p, const char *end, const char *safe)
 {
 	bool open = false;
 
-	while ((p = scan_special(p, end)) < end) {
-		switch (*p) {
-		case ',':
-			if (!open)
-				return p;
+	for (;;) {
+		p = scan_list(p, end, safe);
+		if (p == end || (*p == ',' && !open))
 			break;
-		case '"':
+		if (*p == '"') {
 			if (open) /* no URI holds a quote; readers disagree on what it would hide */
 				return NULL;
-			p = scan_quoted(p, end);
+			p = scan_quoted(p, end, safe);
 			if (!p)
 				return NULL;
 			continue;
-		case '<':
-			if (open)
+		}
+		if (*p == '<' || *p == '>') {
+			if (open == (*p == '<'))
 				return NULL;
-			open = true;
-			break;
-		case '>':
-			if (!open)
-				return NULL;
-			open = false;
-			break;
-		default:
-			break;
+			open = !open;
 		}
 		p++;
 	}
@@ -105,7 +96,7 @@ sip_values_next(struct sip_values *it, struct sip_value *ret_value)
 	base = it->m->bytes.p + l->value_at;
 	end = base + l->value_len;
 	p = base + it->at;
-	stop = value_end(p, end);
+	stop = value_end(p, end, it->m->bytes.p + it->m->bytes.n);
 	if (!stop)
 		return ED_MALFORMED;
 	ret_value->first = it->at == 0;

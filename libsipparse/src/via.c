@@ -46,14 +46,14 @@ via_fail(struct ed_fault *fault, struct str value, const char *at, const char *w
 
 /* Those that we read ourselves: once each, and with a value that every reader takes alike. */
 static int
-via_params(struct sip_via *v, struct ed_fault *fault)
+via_params(struct sip_via *v, const char *safe, struct ed_fault *fault)
 {
 	unsigned seen = 0, n = 0;
 	struct sip_param one;
 	uint32_t pos = 0, port;
 	int r;
 
-	while ((r = sip_param_next(v->params, &pos, &one)) == 1) {
+	while ((r = param_next(v->params, safe, &pos, &one)) == 1) {
 		unsigned bit = via_param_of(one.name);
 		const char *at = v->params.p + one.at;
 
@@ -78,42 +78,65 @@ via_params(struct sip_via *v, struct ed_fault *fault)
 	return r < 0 ? via_fail(fault, v->text, v->params.p + pos, "Via: bad parameter") : ED_OK;
 }
 
+/* Field by field, as in uri.c. */
+static void
+via_clear(struct sip_via *v, struct str text)
+{
+	v->text = text;
+	v->transport = STR_NONE;
+	v->host = STR_NONE;
+	v->host_is_v6 = v->has_rport = false;
+	v->port = 0;
+	v->sent_by = STR_NONE;
+	v->branch = STR_NONE;
+	v->rport = STR_NONE;
+	v->received = STR_NONE;
+	v->params = STR_NONE;
+	v->params_at = 0;
+}
+
 int
-sip_via_parse(struct str value, struct sip_via *ret_via, struct ed_fault *fault)
+via_parse(struct str value, const char *safe, struct sip_via *v, struct ed_fault *fault)
 {
 	const char *p = value.p, *end;
-	struct sip_via v = {.text = value};
 	struct hostport hp;
-	int r;
 
+	via_clear(v, value);
 	/* Blanks around the slashes are legal and refused: a blank there ends the field to some. */
 	if (value.n < 8 || !name_is(p, "sip/2.0/", 8))
 		return ed_fail(fault, ED_MALFORMED, 0, "Via: not SIP/2.0/");
 	end = p + value.n;
 	p += 8;
-	v.transport.p = p;
-	p = scan_while(p, end, CH_TOKEN);
-	v.transport.n = (size_t)(p - v.transport.p);
-	if (v.transport.n == 0 || p == end || !ch_blank(*p))
+	v->transport.p = p;
+	p = scan_token(p, end, safe);
+	v->transport.n = (size_t)(p - v->transport.p);
+	if (v->transport.n == 0 || p == end || !ch_blank(*p))
 		return via_fail(fault, value, p, "Via: no transport");
 	p = scan_blanks(p, end);
-	p = hostport_parse(p, end, &hp);
+	p = hostport_parse(p, end, safe, &hp);
 	if (!p)
-		return via_fail(fault, value, v.transport.p + v.transport.n, "Via: bad sent-by");
-	v.host = hp.host;
-	v.host_is_v6 = hp.is_v6;
-	v.port = hp.port;
-	v.sent_by = hp.text;
+		return via_fail(fault, value, v->transport.p + v->transport.n, "Via: bad sent-by");
+	v->host = hp.host;
+	v->host_is_v6 = hp.is_v6;
+	v->port = hp.port;
+	v->sent_by = hp.text;
 	p = scan_blanks(p, end);
 	if (p < end && *p != ';')
 		return via_fail(fault, value, p, "Via: text behind sent-by");
-	v.params = (struct str){p, (size_t)(end - p)};
-	v.params_at = (uint32_t)(p - value.p);
-	r = via_params(&v, fault);
-	if (r < 0)
-		return r;
-	*ret_via = v;
-	return ED_OK;
+	v->params = (struct str){p, (size_t)(end - p)};
+	v->params_at = (uint32_t)(p - value.p);
+	return via_params(v, safe, fault);
+}
+
+int
+sip_via_parse(struct str value, struct sip_via *ret_via, struct ed_fault *fault)
+{
+	struct sip_via v;
+	int r = via_parse(value, str_end(value), &v, fault);
+
+	if (r == ED_OK)
+		*ret_via = v;
+	return r;
 }
 
 bool
