@@ -9,30 +9,6 @@ sip_values_init(struct sip_values *it, const struct sip_msg *m, enum sip_hdr id)
 	*it = (struct sip_values){.m = m, .id = id, .line = SIP_NO_LINE, .next_line = m->first[id]};
 }
 
-/* First of , " < > from p on, or end: most values have none of them. */
-static const char *
-scan_special(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	const __m128i comma = _mm_set1_epi8(','), quote = _mm_set1_epi8('"'),
-		      left = _mm_set1_epi8('<'), right = _mm_set1_epi8('>');
-
-	while (end - p >= 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-		__m128i a = _mm_or_si128(_mm_cmpeq_epi8(x, comma), _mm_cmpeq_epi8(x, quote));
-		__m128i b = _mm_or_si128(_mm_cmpeq_epi8(x, left), _mm_cmpeq_epi8(x, right));
-		unsigned hit = (unsigned)_mm_movemask_epi8(_mm_or_si128(a, b));
-
-		if (hit)
-			return p + __builtin_ctz(hit);
-		p += 16;
-	}
-#endif
-	while (p < end && *p != ',' && *p != '"' && *p != '<' && *p != '>')
-		p++;
-	return p;
-}
-
 /* From p to the comma that ends this value, or end; NULL on an open quote or bracket. */
 static const char *
 value_end(const char *p, const char *end, const char *safe)
