@@ -295,6 +295,15 @@ is_loop_mark(
 	return false;
 }
 
+/* Our branches have a dot where nobody else's has one; others pass Vias on as they are. */
+static bool
+may_be_ours(struct str via)
+{
+	const char *hit = memmem(via.p, via.n, "z9hG4bK", 7);
+
+	return hit && (size_t)(via.p + via.n - hit) >= VIA_BRANCH_LEN && hit[15] == '.';
+}
+
 bool
 via_is_loop(const struct work *w, const struct sip_msg *m)
 {
