@@ -36,6 +36,7 @@ external_new(const struct conf *c, struct keycall *keys, const uint8_t tickets[3
 	ids[s.n_ids++] = identity(&c->certificates.external, keys);
 	if (is_set(&c->certificates.external_ecdsa))
 		ids[s.n_ids++] = identity(&c->certificates.external_ecdsa, keys);
+	s.only_tls13 = strcmp(c->access.min_tls, "1.3") == 0;
 	s.have_ticket_keys = tickets != NULL;
 	if (tickets)
 		memcpy(s.ticket_key, tickets, sizeof(s.ticket_key));
