@@ -115,6 +115,8 @@ struct route {
 };
 void route_choose(struct flow *f, const struct facts *facts, const struct sip_msg *m,
     const struct hide_route *h, struct route *ret);
+/* The network takes no more for `to`: it is ending, access_flow_down is on its way. */
+void route_lost(struct flow *to);
 
 /* ---- egress.c ---- */
 char *egress_reserve(struct flow *to, size_t n);

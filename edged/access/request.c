@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 #include "svc/log.h"
 
+#define SEND_TRIES     3  /* links that turn out to be ending while a request is put on them */
 #define STUB_LINES_MAX 64 /* a message with more lines of Via is refused long before */
 
 /* One request in hand. */
@@ -324,7 +325,36 @@ queue_is_full(const struct flow *to)
 	return to->kind == FLOW_LINK && to->ax->ops->pending(to->ax->net, to) > ENGINE_LINK_QUEUE;
 }
 
+/* The transaction of a request that is about to leave, with what its responses will want. */
+static int
+fill_txn(struct request *q, struct txn *x, struct pass_sent *sent)
+{
+	struct hide_keep *keep = sent->keep;
+
+	sent->keep = NULL;
+	if (!x) {
+		free(keep);
+		return ED_OK;
+	}
+	x->mark = branch_mark(sent->branch);
+	x->keep_alive = sent->keepalive_offered;
+	if (keep_hidden(q, x, keep) < 0)
+		return ED_NOMEM;
+	return keep_stub(q, x);
+}
+
 static void
+has_left(struct request *q, struct txn *x, struct flow *to)
+{
+	txn_sent_on(x, to);
+	if (to->kind == FLOW_LINK && !to->waiting_since_ms)
+		to->waiting_since_ms = q->f->ax->now_ms;
+	if (q->m->method == SIP_INVITE)
+		answer(q, 100, DIAG_NONE, STR_NONE);
+}
+
+/* ED_GONE: nothing was sent or answered, the connection has just ended; another may do. */
+static int
 send_on(struct request *q, struct flow *to)
 {
 	struct access *ax = q->f->ax;
@@ -339,41 +369,30 @@ send_on(struct request *q, struct flow *to)
 
 	if (queue_is_full(to)) {
 		refuse_full(q, to);
-		return;
+		return ED_OK;
 	}
 	if (!stateless && open_txn(q, to, id, &x) < 0) {
 		refuse_txn(q);
-		return;
+		return ED_OK;
 	}
 	sip_edits_init(&e, &ax->arena, q->m);
 	if (pass_request(&q->w, &p, q->m, &e, &sent) < 0) {
 		refuse_pass(q, &sent);
 		response_txn_free(ax, x);
-		return;
+		return ED_OK;
 	}
-	if (x) {
-		x->mark = branch_mark(sent.branch);
-		x->keep_alive = sent.keepalive_offered;
-		if (keep_hidden(q, x, sent.keep) < 0 || keep_stub(q, x) < 0) {
-			refuse_txn(q);
-			response_txn_free(ax, x);
-			return;
-		}
-	} else {
-		free(sent.keep);
+	if (fill_txn(q, x, &sent) < 0) {
+		refuse_txn(q);
+		response_txn_free(ax, x);
+		return ED_OK;
 	}
 	if (egress_edits(to, &e, true) < 0) {
-		refuse_full(q, to);
 		response_txn_free(ax, x);
-		return;
+		return ED_GONE;
 	}
-	if (!x)
-		return;
-	txn_sent_on(x, to);
-	if (to->kind == FLOW_LINK && !to->waiting_since_ms)
-		to->waiting_since_ms = ax->now_ms;
-	if (q->m->method == SIP_INVITE)
-		answer(q, 100, DIAG_NONE, STR_NONE);
+	if (x)
+		has_left(q, x, to);
+	return ED_OK;
 }
 
 static void
@@ -442,6 +461,43 @@ take_known(struct request *q)
 	return true;
 }
 
+/* The connection turned out to be ending, or its reader has stopped reading. */
+static void
+refuse_ended(struct request *q, struct flow *to)
+{
+	struct route gone = {.kind = ROUTE_REFUSE, .why = CNT_DROP_FLOW_GONE};
+
+	if (flow_is_inside(to)) {
+		refuse_full(q, to);
+		return;
+	}
+	count(CNT_DROP_OUTPUT_FULL);
+	hide_gone(q->m, q->m->to.tag.n == 0, &gone.no);
+	refuse_route(q, &gone);
+}
+
+/* ED_STATE: hold it. */
+static int
+send_somewhere(struct request *q, struct route *r)
+{
+	for (unsigned tries = 0; r->kind == ROUTE_FLOW; tries++) {
+		struct flow *to = r->to;
+
+		if (send_on(q, to) == ED_OK)
+			return ED_OK;
+		route_lost(to);
+		if (flow_is_external(to) || tries == SEND_TRIES) {
+			refuse_ended(q, to);
+			return ED_OK;
+		}
+		route_choose(q->f, &q->facts, q->m, &q->h, r);
+	}
+	if (r->kind == ROUTE_HOLD)
+		return ED_STATE;
+	refuse_route(q, r);
+	return ED_OK;
+}
+
 static int
 take_routed(struct request *q)
 {
@@ -458,7 +514,7 @@ take_routed(struct request *q)
 	} else if (r.kind == ROUTE_REFUSE) {
 		refuse_route(q, &r);
 	} else {
-		send_on(q, r.to);
+		return send_somewhere(q, &r);
 	}
 	return ED_OK;
 }

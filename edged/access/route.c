@@ -38,6 +38,19 @@ hop_close(void *arg, struct nexthop_link *l)
 	engine_close(f, ACCESS_END_SILENT);
 }
 
+void
+route_lost(struct flow *to)
+{
+	struct nexthop_link *l = to->link;
+
+	to->closing = true;
+	if (!l)
+		return;
+	to->link = NULL;
+	count(CNT_LINK_DEATHS);
+	nexthop_link_down(l, to->ax->now_ms, "ended");
+}
+
 static void
 hop_probe(void *arg, struct nexthop_link *l)
 {
