@@ -216,5 +216,7 @@ struct conf {
 /* Empty: every row at its default, texts "". NULL without memory. */
 struct conf *conf_new(void);
 struct conf *conf_free(struct conf *c);
+/* Every row of c, places left out. NULL without memory. */
+struct conf *conf_copy(const struct conf *c);
 
 #endif

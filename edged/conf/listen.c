@@ -4,6 +4,7 @@
  */
 #include "conf/listen.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "conf/conf.h"
@@ -64,12 +65,12 @@ add_port(struct plan *p, const struct wish *w, const struct conf_list *addresses
 		*s = (struct listen_spec){.role = w->role,
 		    .kind = w->kind,
 		    .udp = w->udp,
-		    .device = device,
 		    .key = w->key,
 		    .name = w->name};
 		if (addr_parse_ip(&s->addr, str_of(addresses->v[i])) < 0)
 			continue;
 		s->addr.port = port;
+		snprintf(s->device, sizeof(s->device), "%s", device);
 		p->n++;
 	}
 }

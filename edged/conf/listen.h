@@ -22,7 +22,7 @@ struct listen_spec {
 	enum svc_listener_kind kind;
 	struct addr addr;
 	bool udp;
-	const char *device;
+	char device[16];  /* a copy: specs outlive the configuration they came from */
 	const char *key;  /* of the port */
 	const char *name; /* "Access Edge, clients" */
 };

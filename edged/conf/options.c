@@ -362,3 +362,14 @@ conf_free(struct conf *c)
 	free(c);
 	return NULL;
 }
+
+struct conf *
+conf_copy(const struct conf *c)
+{
+	struct conf *copy = conf_new();
+
+	for (size_t i = 0; copy && i < conf_n_opts; i++)
+		if (conf_opt_copy(&conf_opts[i], copy, c) < 0)
+			copy = conf_free(copy);
+	return copy;
+}

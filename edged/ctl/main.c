@@ -38,7 +38,7 @@ static const struct {
     {"kick", print_services, "end a session: kick ID"},
     {"release", print_services, "take a partner off the watch list: release DOMAIN"},
     {"trace", print_services, "trace a session: trace ID|off"},
-    {"drain", print_done, "accept nothing new, end when idle"},
+    {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},
     {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

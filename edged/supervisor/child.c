@@ -432,7 +432,7 @@ child_start(struct child *c)
 	uint64_t now_ms = loop_now_ms(s->loop);
 	int r;
 
-	if (s->stopping || c->pid > 0)
+	if (s->stopping || c->pid > 0 || (s->draining && c->role != ROLE_KEYD))
 		return;
 	c->state = CHILD_STARTING;
 	c->started_ms = c->pong_ms = now_ms;

@@ -159,7 +159,7 @@ on_reload_done(void *arg, bool ok, const char *text)
 static void
 do_reload(struct client *cl, struct str arg)
 {
-	reload_begin(cl->ctl->sup, on_reload_done, cl);
+	reload_begin(cl->ctl->sup, RELOAD_ALL, on_reload_done, cl);
 }
 
 static void
@@ -194,18 +194,14 @@ do_log(struct client *cl, struct str arg)
 static void
 do_drain(struct client *cl, struct str arg)
 {
-	struct supervisor *s = cl->ctl->sup;
-	uint8_t kind = WIRE_DRAIN;
-	unsigned n = 0;
+	uint32_t deadline_s = 0;
 
-	for (size_t i = 1; i < s->n_children; i++) {
-		if (s->children[i].state != CHILD_READY)
-			continue;
-		child_say(&s->children[i], (struct str){(char *)&kind, 1}, NULL, 0);
-		n++;
+	if (arg.n && !str_to_u32(arg, 86400, &deadline_s)) {
+		client_error(cl, "drain takes seconds, at most 86400");
+		return;
 	}
-	log_notice(AREA_SYS, "SYS-1006", "drain_begun", "services=%u", n);
 	client_answer(cl, STR("{\"ok\":true}"));
+	supervisor_drain(cl->ctl->sup, deadline_s);
 }
 
 static const struct {

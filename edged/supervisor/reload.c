@@ -240,20 +240,35 @@ first_error(const struct conf_report *rep, char *buf, size_t room)
 
 		if (f->severity != CONF_ERROR)
 			continue;
-		snprintf(buf, room, "%s %s:%u %s: %s", f->rule, f->file ? f->file : "-", f->line,
-		    f->key ? f->key : "", f->text ? f->text : "");
+		if (f->file)
+			snprintf(buf, room, "%s %s:%u %s: %s", f->rule, f->file, f->line,
+			    f->key ? f->key : "", f->text ? f->text : "");
+		else
+			snprintf(buf, room, "%s %s: %s", f->rule, f->key ? f->key : "",
+			    f->text ? f->text : "");
 		return;
 	}
 	snprintf(buf, room, "the configuration cannot be read");
 }
 
+/* The file, or, when only certificates changed, what is in force once more. */
+static int
+make_next(struct reload *rl, enum reload_what what, struct conf_report *rep)
+{
+	if (what == RELOAD_ALL)
+		return conf_load(rl->sup->path, &rl->next, rep);
+	rl->next = conf_copy(rl->sup->conf);
+	return rl->next ? ED_OK : ED_NOMEM;
+}
+
 /* Steps 2 and 3: a new struct conf, checked, with what a restart would need put back. */
 static int
-load_next(struct reload *rl, struct conf_keys *keys, char *why, size_t why_room)
+load_next(
+    struct reload *rl, enum reload_what what, struct conf_keys *keys, char *why, size_t why_room)
 {
 	struct supervisor *s = rl->sup;
 	struct conf_report rep = {0};
-	int r = conf_load(s->path, &rl->next, &rep);
+	int r = make_next(rl, what, &rep);
 
 	if (r == ED_OK)
 		r = conf_certs_read(rl->next, &rep);
@@ -306,7 +321,7 @@ prepare(struct reload *rl, const struct conf_keys *keys)
 }
 
 void
-reload_begin(struct supervisor *s, reload_done_cb *done, void *arg)
+reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, void *arg)
 {
 	struct reload *rl = s->reload;
 	struct conf_keys keys = {0};
@@ -334,7 +349,7 @@ reload_begin(struct supervisor *s, reload_done_cb *done, void *arg)
 	rl->arg = arg;
 	timer_init(&rl->deadline, on_deadline);
 	s->reload = rl;
-	if (load_next(rl, &keys, why, sizeof(why)) < 0)
+	if (load_next(rl, what, &keys, why, sizeof(why)) < 0)
 		finish(rl, false, why);
 	else
 		prepare(rl, &keys);

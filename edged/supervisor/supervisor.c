@@ -214,7 +214,7 @@ on_child_signal(evutil_socket_t sig, short what, void *arg)
 static void
 on_reload_signal(evutil_socket_t sig, short what, void *arg)
 {
-	reload_begin(arg, NULL, NULL);
+	reload_begin(arg, RELOAD_ALL, NULL, NULL);
 }
 
 static void
@@ -277,6 +277,51 @@ supervisor_stop(struct supervisor *s, int exit_code)
 	supervisor_on_child_state(s);
 }
 
+static void
+end_drain(struct supervisor *s, const char *why)
+{
+	size_t left = 0;
+
+	for (size_t i = 1; i < s->n_children; i++)
+		left += s->children[i].state == CHILD_READY;
+	log_notice(AREA_SYS, "SYS-1006", "drain_ended", "why=%s busy=%zu", why, left);
+	supervisor_stop(s, 0);
+}
+
+static void
+on_drain_deadline(struct timer *t, uint64_t now_ms)
+{
+	end_drain(LIST_OF(t, struct supervisor, drain_timer), "deadline");
+}
+
+void
+supervisor_drain(struct supervisor *s, uint32_t deadline_s)
+{
+	uint8_t kind = WIRE_DRAIN;
+	unsigned n = 0;
+
+	s->draining = true;
+	for (size_t i = 1; i < s->n_children; i++) {
+		if (s->children[i].state != CHILD_READY)
+			continue;
+		child_say(&s->children[i], (struct str){(char *)&kind, 1}, NULL, 0);
+		n++;
+	}
+	log_notice(AREA_SYS, "SYS-1006", "drain_begun", "services=%u deadline_s=%u", n, deadline_s);
+	if (deadline_s)
+		timer_set(s->loop, &s->drain_timer, loop_now_ms(s->loop) + deadline_s * 1000ull);
+}
+
+/* A service that dies while we drain is not needed any more. */
+static void
+go_on_draining(struct supervisor *s)
+{
+	for (size_t i = 1; i < s->n_children; i++)
+		if (s->children[i].pid > 0 && s->children[i].state != CHILD_DRAINED)
+			return;
+	end_drain(s, "idle");
+}
+
 /* keyd ends last; then we. */
 static void
 go_on_stopping(struct supervisor *s)
@@ -309,6 +354,7 @@ static void
 become_serving(struct supervisor *s)
 {
 	s->serving = true;
+	certwatch_start(s);
 	log_notice(AREA_SYS, "SYS-1001", "started", "version=%s config=%016llx services=%zu%s",
 	    EDGED_VERSION, (unsigned long long)supervisor_conf_hash(s->conf), s->n_children,
 	    s->conf->edge.lab ? " lab=true" : "");
@@ -322,6 +368,10 @@ supervisor_on_child_state(struct supervisor *s)
 
 	if (s->stopping) {
 		go_on_stopping(s);
+		return;
+	}
+	if (s->draining) {
+		go_on_draining(s);
 		return;
 	}
 	if (s->serving)
@@ -356,6 +406,7 @@ start(struct supervisor *s, const char **ret_why)
 	svc_random(&s->hash_key, sizeof(s->hash_key));
 	list_init(&s->gathers);
 	timer_init(&s->stop_timer, on_stop_deadline);
+	timer_init(&s->drain_timer, on_drain_deadline);
 	timer_init(&s->notify_timer, on_notify);
 	timer_set(s->loop, &s->notify_timer, s->started_ms + NOTIFY_MS);
 	r = rundir_make(s, ret_why);
@@ -402,6 +453,7 @@ supervisor_run(struct supervisor *s)
 	}
 	control_close(s);
 	metrics_close(s);
+	certwatch_stop(s);
 	for (size_t i = 0; i < s->n_children; i++)
 		child_done(&s->children[i]);
 	for (size_t i = 0; i < 4; i++)

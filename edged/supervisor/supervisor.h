@@ -97,7 +97,10 @@ struct supervisor {
 	char reload_why[512];
 	struct control *control;
 	struct metrics *metrics;
-	struct list gathers; /* questions to services that are under way */
+	struct certwatch *certwatch;
+	bool draining;
+	struct timer drain_timer; /* its deadline */
+	struct list gathers;      /* questions to services that are under way */
 	uint32_t gather_number;
 	struct timer notify_timer;
 };
@@ -105,6 +108,8 @@ struct supervisor {
 /* supervisor.c */
 int supervisor_run(struct supervisor *s);
 void supervisor_stop(struct supervisor *s, int exit_code);
+/* POOL-11: accept nothing new, end when idle or after deadline_s (0: when idle only). */
+void supervisor_drain(struct supervisor *s, uint32_t deadline_s);
 /* All services that were to start are READY or gave up: tell systemd, log SYS-1001. */
 void supervisor_on_child_state(struct supervisor *s);
 uint64_t supervisor_conf_hash(const struct conf *c);
@@ -151,10 +156,15 @@ int role_user(
 
 /* reload.c */
 typedef void reload_done_cb(void *arg, bool ok, const char *text);
-void reload_begin(struct supervisor *s, reload_done_cb *done, void *arg);
+enum reload_what { RELOAD_ALL, RELOAD_CERTIFICATES };
+void reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, void *arg);
 void reload_on_prepared(struct child *c, uint32_t number, bool ok, struct str why);
 void reload_on_death(struct child *c);
 void reload_cancel_cb(struct supervisor *s, void *arg);
+
+/* certwatch.c: files that change, certificates that end */
+void certwatch_start(struct supervisor *s);
+void certwatch_stop(struct supervisor *s);
 
 /* control.c */
 int control_open(struct supervisor *s, const char **ret_why) ED_MUST_CHECK;
