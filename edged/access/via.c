@@ -316,7 +316,7 @@ via_is_loop(const struct work *w, const struct sip_msg *m)
 		struct sip_via v;
 		uint64_t mark, id;
 
-		if (val.text.n < VIA_BRANCH_LEN)
+		if (!may_be_ours(val.text))
 			continue;
 		if (val.text.p == m->via.text.p)
 			v = m->via;
