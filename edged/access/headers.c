@@ -137,17 +137,17 @@ holds_inside(const struct walk *k, struct str text)
 static void
 scan_line(const struct walk *k, const struct sip_line *l)
 {
-	struct str name = sip_line_name(k->m, l);
+	struct str text = {k->m->bytes.p + l->at, l->len};
+	size_t at, len;
 
-	if (!k->hides || !holds_inside(k, (struct str){k->m->bytes.p + l->at, l->len}))
+	if (!names_scan(k->w->view->names, text, true, &at, &len))
 		return;
-	if (l->id == SIP_HDR_OTHER && is_untouched(name))
+	if (l->id == SIP_HDR_OTHER && is_untouched(sip_line_name(k->m, l)))
 		return;
-	if (l->id == SIP_HDR_OTHER && holds_inside(k, name)) {
+	if (l->at + at < l->value_at) /* in the header's own name, or across its colon */
 		sip_edit_delete_line(k->e, l);
-		return;
-	}
-	scan_names(k, l->value_at, l->value_len);
+	else
+		scan_names(k, l->value_at, l->value_len);
 }
 
 /*

@@ -48,13 +48,14 @@ accept_text(unsigned how, struct str text, struct str *ret_plain)
 static size_t
 find_proof(unsigned how, const char *text, size_t n, size_t *ret_at)
 {
+	const char *from = strrchr(text, '@'); /* a user part may hold anything */
 	static const char *const names[] = {";ms-edged=", ";ms-route-sig="};
 
 	*ret_at = 0;
 	if (how / 4 % 5 < 2)
 		return n;
 	for (unsigned i = 0; i < 2; i++) {
-		const char *hit = strcasestr(text, names[i]);
+		const char *hit = strcasestr(from ? from : text, names[i]);
 
 		if (hit) {
 			*ret_at = (size_t)(hit - text) + strlen(names[i]);
