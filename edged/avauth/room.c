@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "avauth/service.h"
+#include "base/digest.h"
 #include "net/admit.h"
 #include "net/listener.h"
 #include "svc/log.h"
@@ -80,6 +81,8 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	s->keys = svc_keys(svc);
 	list_init(&s->links);
 	list_init(&s->requests);
+	if (digest_setup() < 0)
+		goto out;
 	s->admit = admit_new(&lim, svc_hash_key(svc));
 	s->by_peer = rate_new(svc_hash_key(svc), &peer_limit);
 	s->by_identity = rate_new(svc_hash_key(svc), &identity_limit);

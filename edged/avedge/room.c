@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "avedge/internal.h"
+#include "base/digest.h"
 #include "conf/conf.h"
 #include "net/steer.h"
 #include "proto/turn/allocation.h"
@@ -140,6 +141,8 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	av->device = conf->external.interface ? conf->external.interface : "";
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
+	if (digest_setup() < 0)
+		goto out;
 	av->udp = udp_new(av->loop, conf->av.max_datagram);
 	av->ports = ports_new(
 	    conf->external.av.relay_port_min, conf->external.av.relay_port_max, svc_random);
