@@ -309,7 +309,8 @@ class FrontEnd:
             if kill:
                 for c in self.conns:
                     c.task.cancel()
-                    c.w.transport.abort()
+                    with contextlib.suppress(AttributeError):  # asyncio: gone already
+                        c.w.transport.abort()
         io().call(go())
 
 
