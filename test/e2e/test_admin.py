@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""What an administrator does while users talk: reload, renew certificates, drain, look; and what the supervisor does by itself."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import sip
+from lab import EDGE_OUT, LOAD, TOP, Proc, children, program_of, wait_for
+
+CONF = {"access__workers": 2}
+
+
+def bins():
+    return os.environ.get("EDGED_BIN") or os.path.join(TOP, "build", "bin")
+
+
+def ctl(lab, *argv, socket="control.sock"):
+    r = subprocess.run([os.path.join(bins(), "edgectl"), "-s", lab.path(socket), *argv], capture_output=True, text=True, timeout=60)
+    return r.returncode, r.stdout, r.stderr
+
+
+def status(lab):
+    code, out, _ = ctl(lab, "--json", "status")
+    assert code == 0
+    return json.loads(out)
+
+
+def service(lab, role, worker=0):
+    return next(s for s in status(lab)["services"] if s["role"] == role and s["worker"] == worker)
+
+
+def serial_outside(lab):
+    """Serial of the certificate that a new client is shown."""
+    with lab.tls_to("load", EDGE_OUT, 443, "sip.contoso.com", source=LOAD[3]) as s:
+        return s.getpeercert()["serialNumber"]
+
+
+def new_certificate(lab, days=30):
+    """A chain and a key for the external ECDSA binding (what clients are shown) from the external authority; returns paths."""
+    ca = lab.cert("ca/external")
+    pem, key = lab.path("new.pem"), lab.path("new.key")
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=sip.contoso.com",
+                    "-keyout", key, "-out", lab.path("new.csr")], check=True, capture_output=True)
+    with open(lab.path("new.ext"), "w") as f:
+        f.write("basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n"
+                "subjectAltName=DNS:sip.contoso.com,DNS:webconf.contoso.com,DNS:sip.adatum.com\n")
+    subprocess.run(["openssl", "x509", "-req", "-in", lab.path("new.csr"), "-CA", lab.cert("external-ca.pem"), "-CAkey", ca + "/ca.key",
+                    "-set_serial", "0x%x" % int.from_bytes(os.urandom(12), "big"), "-days", str(days), "-extfile", lab.path("new.ext"),
+                    "-out", pem], check=True, capture_output=True)
+    return pem, key
+
+
+def put(src, dst):
+    shutil.copyfile(src, dst + ".tmp")
+    os.rename(dst + ".tmp", dst)
+
+
+def rewrite(edged, change):
+    """Change the configuration file; returns its text before."""
+    with open(edged.conf) as f:
+        before = f.read()
+    with open(edged.conf, "w") as f:
+        f.write(change(before))
+    return before
+
+
+class Traffic:
+    """A signed-in client that sends a MESSAGE every 20 ms; knows the longest wait and what was lost."""
+
+    def __init__(self, world):
+        self.c = sip.Client(world.lab, "steady", source=LOAD[5])
+        self.c.register()
+        self.sent, self.acked, self.stop = {}, {}, threading.Event()
+        self.c.conn.on_message = self.answered
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def answered(self, conn, m):
+        self.acked[m.h("Call-ID")] = (m.code, m.at)
+        return True
+
+    def run(self):
+        n = 0
+        while not self.stop.is_set():
+            n += 1
+            cid = "steady-%d-%s" % (n, sip.token(4))
+            self.sent[cid] = time.monotonic()
+            self.c.conn.post(self.c.request("MESSAGE", "sip:bob@contoso.com", call_id=cid, extra="Content-Type: text/plain", body="x", contact=False))
+            time.sleep(0.02)
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        wait_for("answers", lambda: len(self.acked) >= len(self.sent), 5)
+        assert self.c.conn.is_open()
+        self.c.close()
+        return max(self.acked[i][1] - t for i, t in self.sent.items()), [a for a in self.acked.values() if a[0] != 200]
+
+
+def test_status_and_exit_codes(world):
+    s = status(world.lab)
+    assert s["state"] == "serving" and {x["role"] for x in s["services"]} >= {"keyd", "access"}
+    assert ctl(world.lab, "status")[0] == 0
+    assert ctl(world.lab, "no-such-command")[0] == 2
+    assert ctl(world.lab, "status", socket="nobody.sock")[0] == 3
+    code, out, _ = ctl(world.lab, "--json", "stats")
+    names = [r["name"] for r in json.loads(out)["stats"]]
+    assert code == 0 and len(names) == len(set(names)) and any(n.startswith("edged_sip_messages_total") for n in names)
+    code, out, _ = ctl(world.lab, "--json", "certs")
+    assert {c["binding"] for c in json.loads(out)["certificates"]} >= {"external", "internal"}
+    assert json.loads(ctl(world.lab, "--json", "check")[1])["errors"] == 0
+
+
+def test_second_edged_is_refused(world):
+    p = Proc(world.lab, "edge", [os.path.join(bins(), "edged"), "-c", world.edged.conf], name="second", env={"EDGED_LIBEXEC": bins()})
+    assert p.p.wait(60) == 78
+    assert status(world.lab)["state"] == "serving"
+
+
+def test_reload_under_traffic(world):
+    """Changes and broken files in turn: nothing is dropped, lost or late; a broken file says where."""
+    t = Traffic(world)
+    try:
+        for i in range(10):
+            if i % 3 == 2:
+                before = rewrite(world.edged, lambda s: s.replace("next_hop_path", "next_hop_paht", 1) if "next_hop_path" in s else s + "acess = { };\n")
+                code, _, err = ctl(world.lab, "reload")
+                assert code == 1 and "did you mean" in err and ".conf:" in err, err
+                rewrite(world.edged, lambda s: before)
+            else:
+                rewrite(world.edged, lambda s: s.replace('level = "info"', 'level = "notice"') if i % 2 else s.replace('level = "notice"', 'level = "info"'))
+                code, out, err = ctl(world.lab, "reload")
+                assert code == 0, err
+    finally:
+        worst, bad = t.end()
+    assert not bad and len(t.acked) == len(t.sent)
+    assert worst < 0.5, "a message waited %.0f ms" % (worst * 1000)
+
+
+def test_reload_names_what_waits_for_a_restart(world):
+    before = rewrite(world.edged, lambda s: s.replace("workers = 2", "workers = 3"))
+    code, out, _ = ctl(world.lab, "reload")
+    assert code == 0 and "access.workers" in out
+    assert len([s for s in status(world.lab)["services"] if s["role"] == "access"]) == 2
+    rewrite(world.edged, lambda s: before)
+
+
+def test_certificate_replaced_on_disk(world):
+    """No command: new connections have it within 5 s, the old one goes on, the log has both serials."""
+    old = serial_outside(world.lab)
+    c = sip.Client(world.lab, "stays", source=LOAD[6])
+    c.register()
+    mark = len(world.edged.log())
+    pem, key = new_certificate(world.lab)
+    put(pem, world.lab.cert("external-ecdsa.pem"))
+    put(key, world.lab.cert("external-ecdsa.key"))
+    wait_for("the new certificate", lambda: serial_outside(world.lab) != old, 5, 0.2)
+    assert old.lstrip("0") in world.edged.log()[mark:]
+    c.register()
+    c.close()
+
+
+def test_certificate_without_its_key_is_refused(world):
+    now = serial_outside(world.lab)
+    keep = world.lab.path("keep.pem")
+    shutil.copyfile(world.lab.cert("external-ecdsa.pem"), keep)
+    put(new_certificate(world.lab)[0], world.lab.cert("external-ecdsa.pem"))
+    code, _, err = ctl(world.lab, "reload")
+    assert code == 1 and "CERT-ALL-01" in err
+    assert serial_outside(world.lab) == now
+    put(keep, world.lab.cert("external-ecdsa.pem"))
+    assert ctl(world.lab, "reload")[0] == 0
+
+
+def test_sighup_reloads(world):
+    n = status(world.lab)["reloads"]
+    supervisor = next(p for p in children(world.edged.proc.pid) + [world.edged.proc.pid] if program_of(p) == "edged")
+    os.kill(supervisor, signal.SIGHUP)
+    wait_for("the reload", lambda: status(world.lab)["reloads"] > n, 5, 0.1)
+
+
+def test_log_level_at_run_time(world):
+    assert ctl(world.lab, "log", "debug")[0] == 0
+    assert ctl(world.lab, "log", "loud")[0] == 1
+    assert ctl(world.lab, "log", "info")[0] == 0
+
+
+def test_watchdog(world):
+    """A worker that hangs is killed and started again; the other goes on."""
+    before = service(world.lab, "access", 1)
+    os.kill(before["pid"], signal.SIGSTOP)
+    after = wait_for("the restart", lambda: (lambda s: s["pid"] != before["pid"] and s["state"] == "ready" and s)(service(world.lab, "access", 1)), 25, 0.5)
+    assert after["restarts"] == before["restarts"] + 1
+    assert service(world.lab, "access", 0)["state"] == "ready"
+
+
+def test_metrics(lab, fe, edged):
+    path = lab.path("metrics.sock")
+    e = lab.edged_conf(name="metrics.conf", access__workers=1, log__target="stderr", control__socket=lab.path("m", "control.sock"),
+                       metrics__listen="unix:" + path, external__access__address="203.0.113.11", internal__sip_port=6061)
+    os.makedirs(lab.path("m"), exist_ok=True)
+    p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", e], name="edged-metrics", env={"EDGED_LIBEXEC": bins()})
+    p.wait_log("SYS-1001 started", 30)
+    import socket
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.settimeout(10)
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        text = b""
+        while chunk := s.recv(65536):
+            text += chunk
+    assert text.startswith(b"HTTP/1.1 200") and b"edged_build_info{version=" in text
+    lines = [x for x in text.decode().split("\r\n\r\n", 1)[1].splitlines() if x and x[0] != "#"]
+    assert len(lines) == len({x.rsplit(" ", 1)[0] for x in lines}) and all(x.startswith("edged_") for x in lines)
+    assert p.stop(8.0) == 0
+
+
+def test_without_laboratory_mode(lab):
+    """Real users, two interfaces, the host's own name: edged -n finds no error, each role has its own user."""
+    passwd = lab.path("passwd")
+    shutil.copyfile("/etc/passwd", passwd)
+    with open(passwd, "a") as f:
+        for i, role in enumerate(("keyd", "access", "av", "avauth", "webconf", "xmpp")):
+            f.write("edged-%s:x:%d:%d::/nonexistent:/usr/sbin/nologin\n" % (role, 64100 + i, 64100 + i))
+    os.makedirs(lab.path("real"), exist_ok=True)
+    conf = lab.edged_conf(name="real.conf", edge__lab=False, access__workers=1, log__target="stderr", log__level="info",
+                          control__socket=lab.path("real", "control.sock"), external__access__address="203.0.113.12", internal__sip_port=7061)
+    shell = "mount --bind %s /etc/passwd && hostname edge.int.contoso.net && exec %s -c %s" % (passwd, os.path.join(bins(), "edged"), conf)
+    p = Proc(lab, "edge", ["unshare", "--mount", "--uts", "sh", "-c", shell], name="edged-real", env={"EDGED_LIBEXEC": bins()})
+    p.wait_log("SYS-1001 started", 30)
+    uids = {program_of(k): os.stat("/proc/%d" % k).st_uid for k in children(p.pid) + [p.pid]}
+    with open("/proc/%d/status" % next(k for k in children(p.pid) if program_of(k) == "edged-access")) as f:
+        s = dict(x.split(":", 1) for x in f.read().splitlines())
+    assert s["Uid"].split() == ["64101"] * 4 and s["Seccomp"].strip() == "2" and s["NoNewPrivs"].strip() == "1" and int(s["CapEff"], 16) == 0, s
+    assert "edged-keyd" in uids
+    code, out, _ = ctl(lab, "--json", "status", socket="real/control.sock")
+    assert code == 0 and not json.loads(out)["lab"]
+    assert p.stop(8.0) == 0
+
+
+def test_drain_ends_it(lab):
+    os.makedirs(lab.path("d"), exist_ok=True)
+    conf = lab.edged_conf(name="drain.conf", access__workers=1, log__target="stderr", control__socket=lab.path("d", "control.sock"),
+                          external__access__address="203.0.113.12", internal__sip_port=7062)
+    p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", conf], name="edged-drain", env={"EDGED_LIBEXEC": bins()})
+    p.wait_log("SYS-1001 started", 30)
+    assert ctl(lab, "drain", "10", socket="d/control.sock")[0] == 0
+    assert p.p.wait(20) == 0
+    assert "drain_ended" in p.log()
