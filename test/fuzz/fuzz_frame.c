@@ -18,11 +18,11 @@
 			abort();                                                                   \
 	} while (0)
 
-static const struct sip_limits limits = {.start_line = 256,
-    .header_line = 1024,
-    .header_block = 4096,
-    .body = 2048,
-    .n_lines = 64,
+static const struct sip_limits limits = {.start_line = 100,
+    .header_line = 200,
+    .header_block = 700,
+    .body = 300,
+    .n_lines = 20,
     .n_vias = 8,
     .uri = 128};
 

@@ -22,10 +22,10 @@
 	} while (0)
 
 static const struct sip_limits limits = {.start_line = 512,
-    .header_line = 2048,
-    .header_block = 8192,
-    .body = 4096,
-    .n_lines = 80,
+    .header_line = 512,
+    .header_block = 1536,
+    .body = 256,
+    .n_lines = 60,
     .n_vias = 8,
     .uri = 300};
 
@@ -119,6 +119,7 @@ walk_index(const struct sip_msg *m)
 		MUST(l->value_at > l->at + l->name_len);
 		MUST(l->value_at + l->value_len + 2 <= l->at + l->len);
 		MUST(sip_hdr_of(sip_line_name(m, l)) == (enum sip_hdr)l->id);
+		MUST(*sip_hdr_name((enum sip_hdr)l->id));
 		at = l->at + l->len;
 		if (l->id == SIP_HDR_OTHER ||
 		    i % 8 == 0) /* the others come below, value by value */
@@ -143,6 +144,7 @@ walk_index(const struct sip_msg *m)
 		}
 	}
 	(void)sip_msg_find(m, STR("Content-Type"));
+	(void)sip_msg_find(m, STR("Via"));
 	(void)sip_msg_has_token(m, SIP_HDR_SUPPORTED, STR("timer"));
 }
 
@@ -255,6 +257,52 @@ edit_lines(struct sip_edits *e, bool *touched)
 	}
 	sip_edit_insert_first(e, STR("#"));
 	sip_edit_insert_last(e, STR("#"));
+	if (m->is_request && rnd(2)) {
+		sip_edit_replace_uri(e, STR("#"));
+		mark(touched, (uint32_t)(m->uri.p - m->bytes.p), (uint32_t)m->uri.n);
+	}
+}
+
+/* Whole headers off, by number: none is left. */
+static void
+edit_headers(struct arena *a, const struct sip_msg *m)
+{
+	static const enum sip_hdr ids[] = {
+	    SIP_HDR_ROUTE, SIP_HDR_RECORD_ROUTE, SIP_HDR_MS_EDGE_OTHER};
+	struct sip_msg *again = NULL;
+	struct sip_edits e;
+	struct ed_fault fault;
+	struct str out;
+
+	sip_edits_init(&e, a, m);
+	for (size_t i = 0; i < 3; i++)
+		sip_edit_delete_all(&e, ids[i]);
+	MUST(sip_edits_size(&e) > 0);
+	out.n = (size_t)sip_edits_size(&e);
+	out.p = malloc(out.n);
+	MUST(sip_edits_write(&e, (char *)(uintptr_t)out.p) == out.n);
+	if (m->count[SIP_HDR_CONTENT_LENGTH])
+		MUST(sip_msg_parse(a, out, &limits, &again, &fault) == ED_OK);
+	for (size_t i = 0; again && i < 3; i++)
+		MUST(!sip_msg_value(again, ids[i]).p && !again->count[ids[i]]);
+	free((void *)(uintptr_t)out.p);
+}
+
+/* Less memory: the same answer, or ED_NOMEM. */
+static void
+must_bear_want(struct str in, int answer)
+{
+	char *wall = malloc(2048);
+	struct sip_msg *m = NULL;
+	struct ed_fault fault;
+	struct arena a;
+	int r;
+
+	arena_init(&a, wall, 2048, rnd(5000));
+	r = sip_msg_parse(&a, in, &limits, &m, &fault);
+	MUST(r == answer || (r == ED_NOMEM && fault.code == ED_NOMEM));
+	arena_done(&a);
+	free(wall);
 }
 
 /* Take single values off the lists; each line that is left must still be readable. */
@@ -315,9 +363,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	arena_init(&a, NULL, 0, 1024 * 1024);
 	r = sip_msg_parse(&a, in, &limits, &m, &fault);
 	MUST(r == ED_OK || (fault.code == r && fault.what && fault.at <= in.n));
+	must_bear_want(in, r);
 	if (!m)
 		goto out;
 	walk_index(m);
+	MUST(m->method == SIP_METHOD_OTHER ||
+	     str_eq(m->method_name, str_of(sip_method_name(m->method))));
 	(void)sip_msg_is_answerable(m);
 	if (r != ED_OK)
 		goto out;
@@ -330,6 +381,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	must_write(&e, touched);
 	free(touched);
 	edit_values(&a, m);
+	edit_headers(&a, m);
 out:
 	arena_done(&a);
 	return 0;
