@@ -1,0 +1,444 @@
+# SPDX-License-Identifier: MIT
+"""The Web Conferencing Edge with its connector: numbers in names are those of psom-webconf 13."""
+import base64
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import ssl
+import struct
+import threading
+import time
+
+import pytest
+
+import sip
+import webconf
+from lab import EDGE_IN, EDGE_OUT, LOAD, Proc, children, program_of, wait_for
+from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, pour, preface, says
+
+CONF = webconf.conf(admit_ms=1500, slow_s=2, tickets=150, half_open_s=3)
+
+
+@pytest.fixture(scope="module")
+def edged(lab):
+    e = lab.edged(ready=False, **CONF)
+    wait_for(lambda: "webconf to serve; the log: " + e.log()[-1500:], lambda: webconf.serves(lab, e), 20, 0.1)
+    yield e
+    status = e.stop()
+    assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
+    assert "ERROR: AddressSanitizer" not in e.log() and "runtime error:" not in e.log(), e.log()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def server(lab):
+    s = Server(lab, echo)
+    yield s
+    s.close()
+
+
+@pytest.fixture(scope="module")
+def connector(lab, edged, server):
+    c = Connector(lab).wait_up()
+    yield c
+    assert c.stop() == 0
+
+
+@pytest.fixture
+def meeting(lab, edged, connector):
+    m = Meeting(lab, edged)
+    m.wait_server()
+    yield m
+    wait_for("no client left", lambda: m.ask()["clients"] == 0)
+
+
+def test_ticket_once(meeting):
+    """What script/demo shows: a participant reaches the server with a ticket; the same ticket again is refused."""
+    h = meeting.ticket()
+    s = meeting.join(h, b"hello")
+    says(s, b"hello")
+    s.close()
+    before = meeting.stat('admissions_refused_total{kind="data"}')
+    assert closed(meeting.join(h, b"hello"), 5) == b""
+    assert meeting.stat('admissions_refused_total{kind="data"}') == before + 1
+
+
+def big_server(lab, mode, port):
+    tool = webconf.tool()
+    return Proc(lab, "inside", [tool, "serve", "--listen", "%s:%d" % (DMCU, port), "--cert", lab.cert("dmcu.pem"), "--key", lab.cert("dmcu.key"),
+                                "--mode", mode], name="psomload-" + mode)
+
+
+@pytest.fixture(scope="module")
+def crowd(lab, edged):
+    """A server in C for the large cases, on a link of its own; its id is dmcu2."""
+    p = big_server(lab, "echo", 8058)
+    c = Connector(lab, "connector2", servers=({"id": "dmcu2", "host": DMCU, "port": 8058, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    m = Meeting(lab, edged)
+    yield m
+    c.stop()
+    p.stop()
+
+
+def crowd_handles(m, n):
+    h = bytes.fromhex(m.ask("ticket", "add", "server=dmcu2", "uses=%d" % n)["handle"])
+    return [h] * n
+
+
+def test_1_hundred_megabytes(crowd):
+    peak = []
+    stop = threading.Event()
+
+    def sample():
+        while not stop.wait(0.2):
+            peak.append(crowd.ask()["queued"])
+
+    t = threading.Thread(target=sample)
+    t.start()
+    row = crowd.load(crowd_handles(crowd, 1), "--bytes", "100000000")
+    stop.set()
+    t.join()
+    assert float(row["mb"]) == 200.0
+    # 256 KiB a direction for the client, as much for the link, and what one read brings.
+    assert max(peak) < 4 * 262144 + 131072, max(peak)
+
+
+def test_2_thousand_clients(crowd):
+    row = crowd.load(crowd_handles(crowd, 1000), "--open-per-s", "250", "--bytes", "20000")
+    assert row["admitted"] == "1000"
+
+
+def test_3_never_reads(lab, edged, meeting):
+    c = Connector(lab, "connector3", servers=({"id": "pour", "host": DMCU, "port": 8059, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    srv = Server(lab, pour, port=8059)
+    bystander = meeting.join(meeting.ticket(), b"x")
+    says(bystander, b"x")
+    s = meeting.tls()
+    s.sendall(preface(bytes.fromhex(meeting.ask("ticket", "add", "server=pour")["handle"])) + b"!")
+    before = meeting.ended("slow")
+    t = time.monotonic()
+    while meeting.ended("slow") == before:
+        assert time.monotonic() < t + 20
+        bystander.sendall(b"ping")
+        says(bystander, b"ping", 2.0)
+        time.sleep(0.05)
+    assert meeting.ask()["queued"] < 2 * 262144
+    s.close()
+    bystander.close()
+    srv.close()
+    c.stop()
+
+
+def test_5_preface_cut_at_every_octet(meeting):
+    for cut in range(1, 28, 3):
+        s = meeting.tls()
+        whole = preface(meeting.ticket()) + b"data"
+        s.sendall(whole[:cut])
+        s.sendall(whole[cut:])
+        says(s, b"data")
+        s.close()
+
+
+def raw_link(lab, cert="connector", alpn="h2-edged-webconf"):
+    ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
+    ctx.load_cert_chain(lab.cert(cert + ".pem"), lab.cert(cert + ".key"))
+    ctx.check_hostname = False
+    if alpn:
+        ctx.set_alpn_protocols([alpn])
+    return ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname="edge.int.contoso.net")
+
+
+def frame(kind, flags, stream, body=b""):
+    return struct.pack("!I", len(body))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + body
+
+
+SETTINGS = frame(4, 0, 0)
+OK_200 = frame(1, 4, 1, b"\x88")
+HOSTILE = {
+    "no settings first": (b"", frame(6, 0, 0, b"12345678")),
+    "oversized frame": (SETTINGS + OK_200, frame(0, 0, 1, b"a" * 20000)),
+    "continuation flood": (SETTINGS, frame(1, 0, 1, b"\x88") + frame(9, 0, 1, b"") * 5000),
+    "window overflow": (SETTINGS + OK_200, frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2),
+    "settings flood": (SETTINGS, frame(4, 0, 0) * 5000),
+    "ping flood": (SETTINGS, frame(6, 0, 0, b"12345678") * 20000),
+    "push": (SETTINGS + frame(4, 1, 0) + OK_200, frame(5, 4, 1, b"\x00\x00\x00\x02\x82")),
+    "data on stream 0": (SETTINGS, frame(0, 0, 0, b"abc")),
+    "data on a stream that is not": (SETTINGS, frame(0, 0, 7, b"abc")),
+    "not HTTP/2 at all": (b"", b"OPTIONS sip:x SIP/2.0\r\n\r\n" * 100),
+    "a line of 1 MiB": (SETTINGS + OK_200, b"".join(frame(0, 0, 1, b"a" * 16000) for _ in range(66))),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_6_hostile_connector(lab, meeting, name):
+    bystander = meeting.join(meeting.ticket(), b"x")
+    says(bystander, b"x")
+    s = raw_link(lab)
+    ok, bad = HOSTILE[name]
+    try:
+        s.sendall(ok + bad)
+    except OSError:
+        pass
+    got = closed(s, 8)
+    assert name in ("not HTTP/2 at all", "ping flood", "settings flood") or b"\x07" in got, got[-60:]  # a GOAWAY
+    bystander.sendall(b"still")
+    says(bystander, b"still")
+    bystander.close()
+    meeting.wait_server()
+
+
+def test_7_tickets(meeting):
+    refused = lambda kind: meeting.stat('admissions_refused_total{kind="%s"}' % kind)
+    data, late = refused("data"), refused("time")
+    assert closed(meeting.join(os.urandom(20), b"x"), 5) == b""
+    assert refused("data") == data + 1
+    revoked = meeting.ticket()
+    s = meeting.tls()  # its handshake is done when the ticket goes
+    meeting.ask("ticket", "revoke", hashlib.sha256(revoked).hexdigest())
+    s.sendall(preface(revoked) + b"x")
+    assert closed(s, 5) == b""
+    assert refused("data") == data + 2
+    end = int(time.time()) + 1
+    old = meeting.ticket("not-after=%d" % end)
+    wait_for("the ticket's end", lambda: time.time() >= end + 1)
+    assert closed(meeting.join(old, b"x"), 5) == b""
+    assert refused("time") == late + 1
+
+
+def test_7_table_full(meeting):
+    """As many live tickets as the table holds and no more; the first one is still good."""
+    good = meeting.ticket()
+    n = 0
+    while "ticket" in meeting.ask("ticket", "add", "ticket=%064x" % n, "server=dmcu1", "not-after=%d" % (time.time() + 60)):
+        n += 1
+        assert n <= 100
+    assert n > 50
+    s = meeting.join(good, b"x")
+    says(s, b"x")
+    s.close()
+
+
+def test_8_preface_forms(meeting):
+    s = meeting.tls()
+    for b in preface(meeting.ticket()):
+        s.sendall(bytes([b]))
+    s.sendall(b"one record later")
+    says(s, b"one record later")
+    s.close()
+    t = time.monotonic()
+    assert closed(meeting.tls(), 5) == b""
+    assert time.monotonic() - t >= 1.4
+    assert closed(meeting.join(b"x" * 20, b""), 1.2) == b""
+    s = meeting.tls()
+    s.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert closed(s, 1.2) == b""
+
+
+def test_half_close_both_ways(lab, meeting, edged):
+    """close_notify of the client reaches the server; what the server says after it still arrives."""
+    def late(t):
+        got = b""
+        while True:
+            b = t.recv(65536)
+            if not b:
+                break
+            got += b
+        t.sendall(b"you said %d octets" % len(got))
+        t.unwrap()
+    srv = Server(lab, late, port=8060)
+    c = Connector(lab, "connector4", servers=({"id": "late", "host": DMCU, "port": 8060, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    s = meeting.tls()
+    s.sendall(preface(bytes.fromhex(meeting.ask("ticket", "add", "server=late")["handle"])) + b"a" * 10000)
+    before = meeting.ended("closed")
+    raw_shutdown_write(s)
+    says(s, b"you said 10000 octets")
+    s.close()
+    meeting.wait_ended("closed", before)
+    srv.close()
+    c.stop()
+
+
+def raw_shutdown_write(s):
+    """close_notify without waiting for the other's."""
+    s.settimeout(0)
+    try:
+        s.unwrap()
+    except (ssl.SSLError, OSError):
+        pass
+    s.settimeout(10)
+
+
+def test_truncation_is_no_end(lab, meeting, edged):
+    s = meeting.join(meeting.ticket(), b"x")
+    says(s, b"x")
+    before = meeting.ended("reset")
+    socket.socket.shutdown(s, socket.SHUT_WR)  # a FIN, and no close_notify
+    meeting.wait_ended("reset", before)
+    s.close()
+
+
+def test_9_connector_killed(lab, edged):
+    m = Meeting(lab, edged)
+    srv = Server(lab, echo, port=8061)
+    c = Connector(lab, "connector5", servers=({"id": "nine", "host": DMCU, "port": 8061, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    h = bytes.fromhex(m.ask("ticket", "add", "server=nine", "uses=20")["handle"])
+    ss = [m.join(h, b"x") for _ in range(20)]
+    for s in ss:
+        says(s, b"x")
+    at = len(edged.log())
+    os.kill(next(p for p in [c.proc.pid] + children(c.proc.pid) if program_of(p) == "edged-connector"), signal.SIGKILL)
+    t = time.monotonic()
+    for s in ss:
+        closed(s, 6)
+    assert time.monotonic() - t < 6
+    assert edged.log()[at:].count("inside_down") == 1
+    c.stop()
+    srv.close()
+
+
+def test_10_two_connectors_one_leaves(lab, edged, meeting):
+    """SIGTERM makes it say GOAWAY: new clients go to the other one, its own finish."""
+    srv = Server(lab, echo, port=8062)
+    row = ({"id": "ten", "host": DMCU, "port": 8062, "fqdn": "dmcu1.contoso.net"},)
+    a, b = Connector(lab, "connector6", servers=row).wait_up(), Connector(lab, "connector7", servers=row).wait_up()
+    meeting.wait_server("ten", 2)
+    h = bytes.fromhex(meeting.ask("ticket", "add", "server=ten", "uses=40")["handle"])
+    old = [meeting.join(h, b"x") for _ in range(10)]
+    for s in old:
+        says(s, b"x")
+    spread = sorted(x["clients"] for x in meeting.ask()["links"] if "ten" in x["servers"])
+    assert spread == [5, 5]
+    at = len(edged.log())
+    os.kill(next(p for p in [a.proc.pid] + children(a.proc.pid) if program_of(p) == "edged-connector"), signal.SIGTERM)
+    edged.wait_log("link_goaway", since=at)
+    new = [meeting.join(h, b"y") for _ in range(10)]
+    for s in new:
+        says(s, b"y")
+    for s in old:
+        s.sendall(b"z")
+        says(s, b"z")
+    for s in old + new:
+        s.close()
+    wait_for("the leaving connector to end", lambda: not a.proc.alive())
+    assert a.proc.p.returncode == 0
+    b.stop()
+    a.stop()
+    srv.close()
+
+
+def test_11_strangers(lab, meeting, edged):
+    s = lab.tcp_to("load", WEBCONF, 443)
+    s.sendall(b"EDWC" + b"x" * 200)
+    assert b"EDWC" not in closed(s, 5)
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+    ctx.set_ciphers("ALL:@SECLEVEL=0")
+    ctx.minimum_version = ctx.maximum_version = ssl.TLSVersion.TLSv1
+    with pytest.raises((ssl.SSLError, OSError)):
+        ctx.wrap_socket(lab.tcp_to("load", WEBCONF, 443)).do_handshake()
+    at = len(edged.log())
+    closed(raw_link(lab, "stranger"), 5)
+    edged.wait_log("inside_unknown_peer .*name_not_trusted", since=at)
+    at = len(edged.log())
+    closed(raw_link(lab, alpn=None), 5)
+    edged.wait_log("inside_unknown_peer .*no_alpn", since=at)
+    with pytest.raises((ssl.SSLError, OSError)):
+        closed(raw_link(lab, alpn="h2"), 5)
+        raise OSError("an ALPN of others was not refused")
+    at = len(edged.log())
+    ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
+    ctx.check_hostname = False
+    s = ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname="edge.int.contoso.net")
+    closed(s, 5)
+    edged.wait_log("inside_unknown_peer", since=at)
+
+
+def test_first_flight_is_bounded(lab, meeting, edged):
+    srv = Server(lab, webconf.swallow, port=8063)
+    c = Connector(lab, "connector8", servers=({"id": "mute", "host": DMCU, "port": 8063, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    meeting.wait_server("mute")
+    before = meeting.ended("first_flight")
+    s = meeting.tls()
+    s.sendall(preface(bytes.fromhex(meeting.ask("ticket", "add", "server=mute")["handle"])) + b"a" * 16385)
+    closed(s, 5)
+    meeting.wait_ended("first_flight", before)
+    c.stop()
+    srv.close()
+
+
+def test_connector_control(meeting, connector, edged):
+    """The signalling side announces inside; `ok` means that the Edge has read it; a second Edge could not use it again."""
+    h = os.urandom(20)
+    line = "ticket %s server=dmcu1 not-after=%d uses=1 conference=BE92" % (hashlib.sha256(h).hexdigest(), time.time() + 60)
+    assert connector.say(line) == "ok"
+    s = meeting.join(h, b"x")
+    says(s, b"x")
+    s.close()
+    assert connector.say("revoke " + hashlib.sha256(h).hexdigest()) == "ok"
+    assert connector.say("ticket nonsense") == "error malformed"
+    assert connector.say(line.replace("dmcu1", "nobody")) == "error no_such_server"
+    assert connector.say("server x") == "error unsupported"
+    assert connector.say(line.replace("not-after=%s" % line.split("not-after=")[1].split()[0], "not-after=5")) == "error gone"
+    # Used up at the connector although this Edge never saw it: a ticket is good once over all Edges.
+    meeting.ask("ticket", "add", "ticket=" + hashlib.sha256(b"z" * 20).hexdigest(), "server=dmcu1", "uses=2")
+    line = "ticket %s server=dmcu1 not-after=%d uses=1" % (hashlib.sha256(b"z" * 20).hexdigest(), time.time() + 60)
+    assert connector.say(line) == "ok"
+    s = meeting.join(b"z" * 20, b"x")
+    says(s, b"x")
+    s.close()
+    before = meeting.ended("server_refused")
+    assert closed(meeting.join(b"z" * 20, b"x"), 5) == b""
+    meeting.wait_ended("server_refused", before)
+
+
+def test_13_reload_with_new_certificate(lab, meeting, edged):
+    running = meeting.join(meeting.ticket(), b"x")
+    says(running, b"x")
+    serial = lambda s: s.getpeercert()["serialNumber"]
+    first = serial(running)
+    keep = {n: open(lab.cert(n), "rb").read() for n in ("external.pem", "external.key", "external-ecdsa.pem", "external-ecdsa.key")}
+    try:
+        for end in (".pem", ".key"):
+            with open(lab.cert("external" + end), "wb") as f:
+                f.write(keep["external-ecdsa" + end])
+        edged.ctl("reload")
+        with open(lab.cert("external.pem"), "rb"):
+            after = meeting.join(meeting.ticket(), b"y")
+        says(after, b"y")
+        assert serial(after) != first or first == ecdsa_serial(lab)
+        running.sendall(b"still here")
+        says(running, b"still here")
+        after.close()
+        running.close()
+    finally:
+        for n, b in keep.items():
+            with open(lab.cert(n), "wb") as f:
+                f.write(b)
+        edged.ctl("reload")
+
+
+def ecdsa_serial(lab):
+    d = ssl._ssl._test_decode_cert(lab.cert("external-ecdsa.pem"))
+    return d["serialNumber"]
+
+
+def test_killed_role_comes_back(lab, meeting, edged):
+    """kill -9: the Access Edge's processes stay, callers queue, serving again within a second."""
+    others = edged.pids("edged-access")
+    access = lab.tls_to("load", EDGE_OUT, 443, "sip.contoso.com", source=LOAD[3])
+    s = meeting.join(meeting.ticket(), b"x")
+    says(s, b"x")
+    os.kill(meeting.pid(), signal.SIGKILL)
+    t = time.monotonic()
+    s2 = meeting.tls()  # queued at the listener, then served
+    assert time.monotonic() - t < 1.5
+    s2.close()
+    closed(s, 5)
+    assert edged.pids("edged-access") == others
+    access.sendall(b"\r\n\r\n")
+    access.close()
+    meeting.wait_server()
+    s = meeting.join(meeting.ticket(), b"again")
+    says(s, b"again")
+    s.close()
