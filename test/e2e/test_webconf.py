@@ -18,17 +18,12 @@ import webconf
 from lab import EDGE_IN, EDGE_OUT, LOAD, Proc, children, program_of, wait_for
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, pour, preface, says
 
-CONF = webconf.conf(admit_ms=1500, slow_s=2, tickets=150, half_open_s=3)
+CONF = webconf.conf(admit_ms=1500, slow_s=2, half_open_s=3)
 
 
 @pytest.fixture(scope="module")
 def edged(lab):
-    e = lab.edged(ready=False, **CONF)
-    wait_for(lambda: "webconf to serve; the log: " + e.log()[-1500:], lambda: webconf.serves(lab, e), 20, 0.1)
-    yield e
-    status = e.stop()
-    assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
-    assert "ERROR: AddressSanitizer" not in e.log() and "runtime error:" not in e.log(), e.log()[-4000:]
+    yield from webconf.edged_up(lab, CONF)
 
 
 @pytest.fixture(scope="module")
@@ -204,19 +199,6 @@ def test_7_tickets(meeting):
     wait_for("the ticket's end", lambda: time.time() >= end + 1)
     assert closed(meeting.join(old, b"x"), 5) == b""
     assert refused("time") == late + 1
-
-
-def test_7_table_full(meeting):
-    """As many live tickets as the table holds and no more; the first one is still good."""
-    good = meeting.ticket()
-    n = 0
-    while "ticket" in meeting.ask("ticket", "add", "ticket=%064x" % n, "server=dmcu1", "not-after=%d" % (time.time() + 60)):
-        n += 1
-        assert n <= 100
-    assert n > 50
-    s = meeting.join(good, b"x")
-    says(s, b"x")
-    s.close()
 
 
 def test_8_preface_forms(meeting):

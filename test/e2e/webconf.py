@@ -75,6 +75,7 @@ class Server:
             s.close()
 
     def close(self):
+        self.s.shutdown(socket.SHUT_RDWR)  # the thread in accept() leaves, and with it the port
         self.s.close()
 
 
@@ -191,6 +192,16 @@ class Meeting:
         assert row, r.stderr
         assert not check or row["errors"] == "0", (row, r.stderr)
         return row
+
+
+def edged_up(lab, c):
+    """edged with that configuration, until the end of the fixture that yields from here."""
+    e = lab.edged(ready=False, **c)
+    wait_for(lambda: "webconf to serve; the log: " + e.log()[-1500:], lambda: serves(lab, e), 20, 0.1)
+    yield e
+    status = e.stop()
+    assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
+    assert "ERROR: AddressSanitizer" not in e.log() and "runtime error:" not in e.log(), e.log()[-4000:]
 
 
 def serves(lab, edged):

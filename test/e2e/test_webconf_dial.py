@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""Option A: the Edge dials the meeting server itself; PROXY protocol (psom-webconf 13, test 14). And admission without a preface."""
+import pytest
+
+import webconf
+from lab import wait_for
+from webconf import DMCU, Meeting, Server, closed, echo, says
+
+CONF = webconf.conf()
+CONF["internal__networks"] = ["10.0.0.0/8"]
+CONF["webconf__admission"] = "none"
+CONF["webconf__inside"] = {
+    "mode": "dial", "proxy_protocol": "inside_tls",
+    "servers": ({"id": "plain", "address": DMCU + ":8057", "fqdn": "dmcu1.contoso.net", "name": "plain.contoso.com"},
+                {"id": "asks", "address": DMCU + ":8058", "fqdn": "dmcu1.contoso.net", "name": "asks.contoso.com"},
+                {"id": "wrong", "address": DMCU + ":8059", "fqdn": "dmcu9.contoso.net", "name": "wrong.contoso.com"},
+                {"id": "nobody", "address": DMCU + ":8060", "fqdn": "dmcu1.contoso.net", "name": "nobody.contoso.com"})}
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+@pytest.fixture(scope="module")
+def edged(lab):
+    yield from webconf.edged_up(lab, CONF)
+
+
+@pytest.fixture(scope="module")
+def meeting(lab, edged):
+    return Meeting(lab, edged)
+
+
+def exactly(t, n):
+    got = b""
+    while len(got) < n:
+        b = t.recv(n - len(got))
+        assert b
+        got += b
+    return got
+
+
+class WithProxy:
+    """Reads the header, keeps it, then echoes."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, t):
+        head = exactly(t, 16)
+        self.seen.append((head, exactly(t, head[14] << 8 | head[15])))
+        echo(t)
+
+
+def test_14_dial_and_proxy_header(lab, meeting):
+    serve = WithProxy()
+    srv = Server(lab, serve)
+    s = meeting.tls("plain.contoso.com")
+    ours = s.getsockname()
+    s.sendall(b"hello")
+    says(s, b"hello")
+    head, body = serve.seen[0]
+    assert head[:14] == SIGNATURE + b"\x21\x11"
+    assert body[:8] == bytes([198, 51, 100, 50, 203, 0, 113, 11])
+    assert body[8:12] == bytes([ours[1] >> 8, ours[1] & 255, 1, 187])
+    assert body[12:] == b"\x02\x00\x11plain.contoso.com"
+    s.sendall(b"x" * 3000000)
+    says(s, b"x" * 3000000, 30)
+    s.close()
+    srv.close()
+
+
+def test_14_server_asks_for_a_certificate(lab, meeting):
+    srv = Server(lab, WithProxy(), port=8058, ask_cert=True)
+    s = meeting.tls("asks.contoso.com")
+    s.sendall(b"hello")
+    says(s, b"hello")
+    assert ("commonName", "edge.int.contoso.net") in [x[0] for x in srv.certs[0]["subject"]]
+    s.close()
+    srv.close()
+
+
+def test_14_wrong_name_and_nobody_there(lab, meeting):
+    srv = Server(lab, WithProxy(), port=8059)
+    before = meeting.ended("server_refused")
+    assert closed(meeting.tls("wrong.contoso.com"), 5) == b""
+    assert closed(meeting.tls("nobody.contoso.com"), 5) == b""
+    assert meeting.ended("server_refused") == before + 2
+    assert srv.certs == []
+    srv.close()
+
+
+def test_sni_of_nobody(meeting):
+    before = meeting.ended("sni_unknown")
+    assert closed(meeting.tls("www.contoso.com"), 5) == b""
+    assert meeting.ended("sni_unknown") == before + 1
+
+
+def test_server_that_goes_ends_its_client(lab, meeting):
+    srv = Server(lab, lambda t: (exactly(t, 16 + 12 + 3 + 17), t.recv(1)))  # closes after the first octet
+    s = meeting.tls("plain.contoso.com")
+    s.sendall(b"!")
+    closed(s, 5)
+    s.close()
+    srv.close()
+    wait_for("no client left", lambda: meeting.ask()["clients"] == 0)
