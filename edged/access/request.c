@@ -273,6 +273,8 @@ open_txn(struct request *q, struct flow *to, uint64_t id, struct txn **ret_txn)
 
 	if (!may_open_txn(f))
 		return ED_LIMIT;
+	if (ax->txns.n >= ax->txns.max)
+		response_txn_free(ax, txn_spare(&ax->txns));
 	r = txn_open(&ax->txns, &q->key, q->m->method, id, ax->now_ms, &x);
 	if (r < 0)
 		return r;

@@ -55,6 +55,7 @@ slab_take(struct slab *s)
 		return NULL;
 	p = s->spare;
 	s->spare = *(void **)p;
+	__builtin_prefetch(s->spare); /* the next one may have been idle for long */
 	s->n_live++;
 	return p;
 }
@@ -72,8 +73,10 @@ slab_give(struct slab *s, void *p)
 void
 slab_texts_init(struct slab_texts *s)
 {
+	static const size_t sizes[SLAB_TEXT_SIZES] = {256, 384, 512, 768, 1024, 2048};
+
 	for (unsigned i = 0; i < SLAB_TEXT_SIZES; i++)
-		slab_init(&s->of[i], (size_t)256 << i);
+		slab_init(&s->of[i], sizes[i]);
 }
 
 void

@@ -26,10 +26,10 @@ void slab_done(struct slab *s);
 void *slab_take(struct slab *s) ED_MUST_CHECK; /* not zeroed; NULL without memory */
 void slab_give(struct slab *s, void *p);
 
-#define SLAB_TEXT_SIZES 4
+#define SLAB_TEXT_SIZES 6
 
 struct slab_texts {
-	struct slab of[SLAB_TEXT_SIZES]; /* 256, 512, 1024, 2048 */
+	struct slab of[SLAB_TEXT_SIZES]; /* 256, 384, 512, 768, 1024, 2048 */
 };
 struct slab_text {
 	char *p; /* NULL: none */

@@ -198,9 +198,9 @@ txn_finish(struct txn_table *t, struct txn *x, uint16_t status, struct str to_ta
 	x->res_to_tag = x->cookie ? 0 : hash_bytes(&t->key[0], to_tag.p ? to_tag.p : "", to_tag.n);
 	slab_text_give(&t->texts, &x->cancel);
 	list_remove(&x->sent);
-	if (x->state == TXN_COMPLETED) { /* nothing more will be restored or answered from it */
+	slab_text_give(&t->texts, &x->stub); /* it is answered */
+	if (x->state == TXN_COMPLETED) {     /* and nothing more will be restored */
 		slab_text_give(&t->texts, &x->keep);
-		slab_text_give(&t->texts, &x->stub);
 		x->to = NULL;
 	} else if (x->to) {
 		list_push_back(&x->to->open, &x->sent);
@@ -223,6 +223,23 @@ txn_free(struct txn_table *t, struct txn *x)
 	slab_text_give(&t->texts, &x->keep);
 	slab_give(&t->slab, x);
 	t->n--;
+	return NULL;
+}
+
+struct txn *
+txn_spare(const struct txn_table *t)
+{
+	unsigned looked = 0;
+
+	LIST_EACH(it, &t->b.head)
+	{
+		struct txn *x = LIST_OF(LIST_OF(it, struct timeq_node, link), struct txn, timer);
+
+		if (x->state == TXN_ACCEPTED || x->state == TXN_COMPLETED)
+			return x;
+		if (++looked == 32)
+			break;
+	}
 	return NULL;
 }
 

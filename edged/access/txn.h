@@ -120,6 +120,10 @@ struct txn *txn_finish(
 void txn_wait_b(struct txn_table *t, struct txn *x, uint64_t now_ms);
 struct txn *txn_free(struct txn_table *t, struct txn *x);
 
+/* When the table is full: the oldest that is answered and only stays for what may still come; NULL
+ * when none is near. */
+struct txn *txn_spare(const struct txn_table *t);
+
 /* One whose timer fired, until NULL. Its timer is not set then; the caller ends or re-arms it. */
 struct txn *txn_due(struct txn_table *t, uint64_t now_ms);
 

@@ -153,7 +153,10 @@ test_full(void **state)
 	assert_int_equal(txn_open(&t, &k, SIP_MESSAGE, 2, 0, &x), ED_OK);
 	assert_int_equal(txn_open(&t, &k, SIP_MESSAGE, 3, 0, &x), ED_LIMIT);
 	txn_free(&t, txn_of_id(&t, 1));
-	assert_int_equal(txn_open(&t, &k, SIP_MESSAGE, 3, 0, &x), ED_OK);
+	assert_int_equal(txn_open(&t, &k, SIP_INVITE, 4, 0, &x), ED_OK);
+	assert_null(txn_spare(&t)); /* all are waiting for an answer */
+	txn_finish(&t, txn_of_id(&t, 4), 200, STR("b"), 0);
+	assert_ptr_equal(txn_spare(&t), txn_of_id(&t, 4));
 	txn_table_done(&t); /* and drops what is left */
 }
 
