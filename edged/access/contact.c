@@ -113,16 +113,30 @@ replace_address(struct change *c)
 	return ED_OK;
 }
 
+/* The first value was read with the message. */
+static int
+read_value(struct change *c, const struct sip_value *val, const struct sip_msg *m)
+{
+	int r;
+
+	if (m->contact.text.p && m->contact.text.p == val->text.p + m->contact_addr.uri_at) {
+		c->na = m->contact_addr;
+		c->uri = m->contact;
+		return ED_OK;
+	}
+	r = sip_nameaddr_parse(val->text, &c->na, NULL);
+	return r < 0 ? r : sip_uri_parse(c->na.uri_text, &c->uri, NULL);
+}
+
 static int
 change_value(struct change *c, const struct sip_value *val, const struct sip_msg *m)
 {
 	struct sip_param proxy;
 	bool maddr;
-	int r = sip_nameaddr_parse(val->text, &c->na, NULL);
 
-	if (r == ED_UNSUPPORTED) /* "*" */
+	if (str_eq(val->text, STR("*")))
 		return ED_OK;
-	if (r < 0 || sip_uri_parse(c->na.uri_text, &c->uri, NULL) < 0) {
+	if (read_value(c, val, m) < 0) {
 		c->why = "Contact is malformed";
 		return ED_DENIED;
 	}

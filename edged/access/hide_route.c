@@ -212,12 +212,9 @@ undo_strict_router(struct reading *d)
 static bool
 is_senders_entry(const struct reading *d, const struct entry *e)
 {
-	struct sip_uri from;
-
 	if (d->f->peer == FACTS_CLIENT)
 		return e->dest == ENTRY_CID && e->cid == d->f->cid;
-	return e->dest == ENTRY_DOMAIN && sip_uri_parse(d->m->from.uri, &from, NULL) == ED_OK &&
-	       str_eq_nocase(from.host, e->domain);
+	return e->dest == ENTRY_DOMAIN && str_eq_nocase(d->m->from.addr.host, e->domain);
 }
 
 /* Takes off the top entry, known to be ours by its form, and what belongs to it. */
@@ -267,10 +264,7 @@ pop_from_outside(struct reading *d, const struct entry *e)
 static bool
 is_anonymous(const struct reading *d)
 {
-	struct sip_uri from;
-
-	return d->f->peer == FACTS_CLIENT && sip_uri_parse(d->m->from.uri, &from, NULL) == ED_OK &&
-	       str_eq_nocase(from.host, ANONYMOUS_HOST);
+	return d->f->peer == FACTS_CLIENT && str_eq_nocase(d->m->from.addr.host, ANONYMOUS_HOST);
 }
 
 /* 6.4: no Route at all, or only a static one. */

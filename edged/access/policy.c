@@ -123,12 +123,6 @@ names_hold(const struct facts *f, struct str name)
 }
 
 static bool
-parse_sip_uri(struct str text, struct sip_uri *ret)
-{
-	return sip_uri_parse(text, ret, NULL) == ED_OK && ret->scheme != SIP_SCHEME_OTHER;
-}
-
-static bool
 is_blocked(const struct view *v, struct str domain)
 {
 	const struct conf_list *l = &v->conf->federation.blocked;
@@ -254,18 +248,18 @@ rule_methods(struct judge *j)
 static bool
 is_tel(const struct judge *j)
 {
-	struct sip_uri u;
-
-	return sip_uri_parse(j->m->uri, &u, NULL) == ED_OK && u.scheme == SIP_SCHEME_OTHER &&
-	       str_eq_nocase(u.scheme_text, STR("tel"));
+	return j->m->ruri.scheme == SIP_SCHEME_OTHER &&
+	       str_eq_nocase(j->m->ruri.scheme_text, STR("tel"));
 }
 
 /* Telephone numbers are resolved inside; partners have no business with our number plan. */
 static bool
 rule_uris(struct judge *j)
 {
-	j->from_ok = parse_sip_uri(j->m->from.uri, &j->from);
-	j->uri_ok = parse_sip_uri(j->m->uri, &j->uri);
+	j->from = j->m->from.addr;
+	j->uri = j->m->ruri;
+	j->from_ok = j->from.scheme != SIP_SCHEME_OTHER;
+	j->uri_ok = j->uri.scheme != SIP_SCHEME_OTHER;
 	if (!j->uri_ok && (j->f->peer == FACTS_SERVER || !is_tel(j)))
 		return refuse(j, POLICY_WHY_SCHEME, 416, "Unsupported URI Scheme");
 	return true;
@@ -333,14 +327,14 @@ rule_options_for_us(struct judge *j)
 /* ---- clients ---- */
 
 static bool
-is_focus_uri(const struct view *v, struct str text)
+is_focus_uri(const struct view *v, const struct sip_uri *u)
 {
-	struct sip_uri u;
 	struct sip_param opaque;
 
-	return parse_sip_uri(text, &u) && u.user.n && names_is_sip_domain(v->names, u.host) &&
-	       sip_param_find(u.params, STR("gruu"), NULL) &&
-	       sip_param_find(u.params, STR("opaque"), &opaque) &&
+	return u->scheme != SIP_SCHEME_OTHER && u->user.n &&
+	       names_is_sip_domain(v->names, u->host) &&
+	       sip_param_find(u->params, STR("gruu"), NULL) &&
+	       sip_param_find(u->params, STR("opaque"), &opaque) &&
 	       str_starts_nocase(opaque.value, FOCUS_OPAQUE) && opaque.value.n > FOCUS_OPAQUE.n;
 }
 
@@ -385,7 +379,8 @@ rule_anonymous(struct judge *j)
 		return refuse_not_outside(j, POLICY_WHY_METHOD_CLASS, NULL);
 	if (j->m->to.tag.n)
 		return true;
-	if (!opening || !is_focus_uri(j->view, j->m->uri) || !is_focus_uri(j->view, j->m->to.uri))
+	if (!opening || !is_focus_uri(j->view, &j->m->ruri) ||
+	    !is_focus_uri(j->view, &j->m->to.addr))
 		return refuse_not_outside(
 		    j, POLICY_WHY_NOT_A_FOCUS, "Anonymous participants may only join a conference");
 	return true;
@@ -405,11 +400,11 @@ static bool
 rule_register(struct judge *j)
 {
 	const struct names *n = j->view->names;
-	struct sip_uri to;
+	const struct sip_uri *to = &j->m->to.addr;
 
 	if (!j->uri_ok || !names_is_sip_domain(n, j->uri.host))
 		return refuse_domain(j, j->uri_ok ? j->uri.host : STR(""));
-	if (!parse_sip_uri(j->m->to.uri, &to) || !names_is_sip_domain(n, to.host))
+	if (to->scheme == SIP_SCHEME_OTHER || !names_is_sip_domain(n, to->host))
 		return refuse_domain(j, STR(""));
 	return true;
 }
@@ -567,9 +562,9 @@ static bool
 rule_for_us(struct judge *j, struct str domain)
 {
 	const struct names *n = j->view->names;
-	struct sip_uri to;
+	const struct sip_uri *to = &j->m->to.addr;
 	bool ours = j->uri_ok && names_is_sip_domain(n, j->uri.host) &&
-		    parse_sip_uri(j->m->to.uri, &to) && names_is_sip_domain(n, to.host);
+		    to->scheme != SIP_SCHEME_OTHER && names_is_sip_domain(n, to->host);
 
 	if (ours || has_own_route(j, domain))
 		return true;

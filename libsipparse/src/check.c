@@ -278,6 +278,9 @@ check_contacts(struct sip_parse *ps)
 		if (str_eq(v.text, STR("*"))) {
 			if (!v.only || m->count[SIP_HDR_CONTACT] > 1)
 				parse_fail(ps, ED_MALFORMED, v.text.p, "Contact: * beside others");
+		} else if (it.index == 1) {
+			if (check_nameaddr(ps, v.text, &m->contact_addr, &m->contact, &tag) < 0)
+				m->contact.text = STR_NONE;
 		} else {
 			(void)!check_nameaddr(ps, v.text, &na, &uri, &tag);
 		}

@@ -159,6 +159,9 @@ struct sip_msg {
 	uint16_t count[SIP_HDR__N]; /* lines, not values */
 
 	struct sip_via via; /* the top one, read */
+	/* The first Contact value, read; contact.text is p NULL when there is none or it is "*". */
+	struct sip_nameaddr contact_addr;
+	struct sip_uri contact;
 	struct str call_id;
 	uint32_t cseq;
 	struct str cseq_method;
