@@ -96,11 +96,16 @@ answer_malformed(struct flow *f, struct sip_msg *m, int r, const struct ed_fault
 		s = (struct reply_spec){.status = 500};
 	if (!m || !m->is_request) {
 		count(m ? CNT_DROP_RES_MALFORMED : CNT_DROP_MALFORMED);
+		if (!m && flow_is_external(f))
+			engine_close(f, ACCESS_END_BROKEN);
 		return;
 	}
 	count(CNT_DROP_MALFORMED);
-	if (!sip_msg_is_answerable(m))
+	if (!sip_msg_is_answerable(m)) { /* whoever sent that would wait for ever */
+		if (flow_is_external(f))
+			engine_close(f, ACCESS_END_BROKEN);
 		return;
+	}
 	engine_facts(f, &facts);
 	egress_answer(f, &facts, m, &s);
 }
