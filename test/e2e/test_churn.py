@@ -65,7 +65,7 @@ def test_handshakes(lab):
     last = held()
     print("after a quarter, a half, all (descriptors, KB): %s %s %s" % (first, middle, last))
     assert not bad, bad[:5]
-    assert done[0] >= HANDSHAKES - CLIENTS
+    assert done[0] >= HANDSHAKES - 3 * CLIENTS  # what the divisions leave over
     assert sorted(children(e.proc.pid)) == pids, "a process died"
     assert abs(last[0] - first[0]) <= 4, "descriptors %d -> %d" % (first[0], last[0])
     assert last[1] - middle[1] < 1500, "memory %d -> %d KB" % (middle[1], last[1])
