@@ -18,6 +18,7 @@ struct sip_parse {
 	const char *safe;     /* end of m->bytes, see chars.h */
 	struct ctl_scan ctls; /* where the next CR, or what must not be there, stands */
 	uint32_t room;        /* of m->lines */
+	bool dirty;           /* a control stood in the line being read */
 	struct ed_fault fault;
 };
 

@@ -18,6 +18,12 @@ edits_push(struct sip_edits *e, uint32_t at, uint32_t cut, struct str text)
 {
 	struct sip_splice *s;
 
+	if (at > e->m->bytes.n ||
+	    cut > e->m->bytes.n - at) { /* our own mistake; costs this message */
+		assert(false);
+		e->err = ED_STATE;
+		return NULL;
+	}
 	if (e->n == e->room) {
 		uint32_t room = e->room ? e->room * 2 : SPLICES_FIRST;
 
@@ -31,7 +37,6 @@ edits_push(struct sip_edits *e, uint32_t at, uint32_t cut, struct str text)
 		e->splices = s;
 		e->room = room;
 	}
-	assert(at <= e->m->bytes.n && cut <= e->m->bytes.n - at);
 	if (e->n && e->splices[e->n - 1].at > at)
 		e->sorted = false;
 	s = &e->splices[e->n];

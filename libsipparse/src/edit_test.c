@@ -166,6 +166,20 @@ test_no_memory(void **state)
 	arena_done(&b.a);
 }
 
+#ifdef NDEBUG
+/* A splice outside the message is our own mistake: it costs the message, not the memory. */
+static void
+test_outside(void **state)
+{
+	struct bench b;
+
+	bench_init(&b, HEAD REST);
+	sip_edit_splice(&b.e, (uint32_t)b.m->bytes.n, 1, STR_NONE);
+	assert_int_equal(sip_edits_size(&b.e), ED_STATE);
+	arena_done(&b.a);
+}
+#endif
+
 /*
  * Random edits beside a model that marks octets: mark[i] 1 = cut; text inserted in front of octet i
  * is kept as a list per octet. Edits of one place come out in the order asked for.
@@ -239,6 +253,9 @@ main(void)
 	    cmocka_unit_test(test_delete_values),
 	    cmocka_unit_test(test_delete_values_of_folded_line),
 	    cmocka_unit_test(test_no_memory),
+#ifdef NDEBUG
+	    cmocka_unit_test(test_outside),
+#endif
 	    cmocka_unit_test(test_random_edits),
 	};
 

@@ -58,6 +58,7 @@ parse_next_cr(struct sip_parse *ps, const char *p, const char *end)
 			return hit;
 		}
 		parse_fail(ps, ED_MALFORMED, hit, "control character, bare CR or bare LF");
+		ps->dirty = true;
 	}
 }
 
@@ -102,10 +103,13 @@ parse_line(struct sip_parse *ps, const char *p, const char *end, const char **re
 	bool folded;
 	int r;
 
+	ps->dirty = false;
 	next = parse_line_end(ps, p, end, &folded, &stop);
 	*ret_next = next;
 	if (!next)
 		return parse_fail(ps, ED_MALFORMED, p, "header block without an end"), ED_OK;
+	if (ps->dirty) /* refused; nothing of it may come back in a reply */
+		return ED_OK;
 	if ((size_t)(stop - p) > ps->lim->header_line)
 		return parse_fail(ps, ED_LIMIT, p, "header line too long");
 	if (ps->m->n_lines >= ps->lim->n_lines || ps->m->n_lines == SIP_NO_LINE - 1)
@@ -267,6 +271,8 @@ sip_msg_parse(struct arena *a, struct str bytes, const struct sip_limits *lim,
 	struct sip_parse ps = {.arena = a, .lim = lim, .fault = {.code = ED_OK}};
 	const char *lines = NULL;
 
+	if (ret_msg)
+		*ret_msg = NULL;
 	if (bytes.n == 0)
 		return ed_fail(fault, ED_MALFORMED, 0, "no message");
 	if (bytes.n > (uint64_t)lim->header_block + lim->body || bytes.n > UINT32_MAX / 2)

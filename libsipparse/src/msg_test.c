@@ -84,6 +84,8 @@ static const struct {
     {"control", REQ BASE "Subject: \x01\r\n" END, ED_MALFORMED, ANSWER},
     {"bare CR", REQ BASE "Subject: a\rRoute: <sip:x>\r\n" END, ED_MALFORMED, ANSWER},
     {"bare LF", REQ BASE "Subject: a\nRoute: <sip:x>\r\n" END, ED_MALFORMED, ANSWER},
+    {"control in the Via", REQ NO_VIA "Via: SIP/2.0/TLS a;x=\x01\r\n" END, ED_MALFORMED, SILENCE},
+    {"bare CR in From", REQ NO_FROM "From: <sip:a@b>\rX: y\r\n" END, ED_MALFORMED, SILENCE},
     {"no empty line", REQ BASE "Content-Length: 0\r\n", ED_MALFORMED, ANSWER},
     {"cut in a line", REQ BASE "Content-Len", ED_MALFORMED, ANSWER},
 

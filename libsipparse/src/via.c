@@ -65,6 +65,10 @@ via_params(struct sip_via *v, const char *safe, struct ed_fault *fault)
 		if (bit && bit != VIA_RPORT && (!one.value.p || one.value.p[0] == '"'))
 			return via_fail(fault, v->text, at, "Via: parameter without a plain value");
 		if (bit == VIA_BRANCH) {
+			const char *end = str_end(one.value);
+
+			if (scan_token(one.value.p, end, safe) != end)
+				return via_fail(fault, v->text, at, "Via: branch is not a token");
 			v->branch = one.value;
 		} else if (bit == VIA_RECEIVED) {
 			v->received = one.value;

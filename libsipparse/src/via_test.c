@@ -52,6 +52,8 @@ static const struct {
     {"SIP/2.0/TLS a;branch=", ED_MALFORMED, .osip_differs = "loose parameters"},
     {"SIP/2.0/TLS a;branch", ED_MALFORMED, .osip_differs = "loose parameters"},
     {"SIP/2.0/TLS a;branch=\"b\"", ED_MALFORMED, .osip_differs = "loose parameters"},
+    {"SIP/2.0/TLS a;branch=b@c", ED_MALFORMED, .osip_differs = "loose parameters"},
+    {"SIP/2.0/TLS a;branch=-.!%66*_+`'~", ED_OK, "TLS", "a", "-.!%66*_+`'~", NULL, 0, NULL},
     {"SIP/2.0/TLS a;branch=b;branch=c", ED_MALFORMED, .osip_differs = "takes the first"},
     {"SIP/2.0/TLS a;branch=b;BRANCH=b", ED_MALFORMED, .osip_differs = "takes the first"},
     {"SIP/2.0/TLS a;received=1.2.3.4;received=1.2.3.5", ED_MALFORMED,

@@ -39,7 +39,7 @@ struct sip_edits {
 	struct sip_splice *splices; /* grown in the arena */
 	uint32_t n, room;
 	bool sorted;
-	int err; /* first ED_NOMEM; sip_edits_size reports it, so callers may check once */
+	int err; /* ED_NOMEM, ED_STATE; sip_edits_size reports it, so callers may check once */
 };
 
 void sip_edits_init(struct sip_edits *e, struct arena *a, const struct sip_msg *m);
@@ -61,7 +61,8 @@ void sip_edit_delete_value(struct sip_edits *e, const struct sip_value *v);
 /* The start line's Request-URI. */
 void sip_edit_replace_uri(struct sip_edits *e, struct str uri);
 
-/* Bytes that sip_edits_write will give; ED_NOMEM when an edit found no room. Sorts the list. */
+/* Bytes that sip_edits_write will give; ED_NOMEM when an edit found no room, ED_STATE when one lay
+ * outside the message. Sorts the list. */
 int64_t sip_edits_size(struct sip_edits *e) ED_MUST_CHECK;
 
 /* Write the edited message; `out` has at least sip_edits_size bytes. Returns the bytes written. */

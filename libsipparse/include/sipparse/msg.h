@@ -175,9 +175,13 @@ struct sip_msg {
  * body).
  *
  * Returns ED_OK with *ret_msg in the arena (views into bytes); ED_MALFORMED, ED_LIMIT or ED_NOMEM
- * with *fault filled. A request with a wrong SIP version is ED_UNSUPPORTED (505). A malformed
- * request still yields what could be read in *ret_msg (may be NULL) so that a 400 can carry its
- * Via, From, To, Call-ID and CSeq when fault->code says so: see sip_msg_is_answerable.
+ * with *fault filled. A request with a wrong SIP version is ED_UNSUPPORTED (505).
+ *
+ * A refused request still yields in *ret_msg what could be read (NULL when nothing could), so that
+ * the answer can carry its Via, From, To, Call-ID and CSeq lines when sip_msg_is_answerable says
+ * so: copy those lines, the typed fields may be empty. A line with a control in it is not in the
+ * index. Bytes that the framer refused may be given for the same purpose; what it refused is
+ * refused here.
  */
 int sip_msg_parse(struct arena *a, struct str bytes, const struct sip_limits *lim,
     struct sip_msg **ret_msg, struct ed_fault *fault) ED_MUST_CHECK;
