@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "access/engine.h"
+#include "access/keepalive.h"
 #include "access/via.h"
 #include "net/ipc.h"
 #include "svc/log.h"
@@ -156,6 +157,9 @@ egress_probe(struct access *ax, struct nexthop_link *l)
 	struct txn *x;
 	struct str text;
 	struct str host = ax->view->edge_fqdn;
+	/* 8.1: a Lync Front End closes a connection that did not negotiate; our probes keep it
+	 * alive. */
+	struct str offer = ax->view->offer_keep_alive ? keepalive_offer() : STR_NONE;
 
 	if (txn_open(&ax->txns, &key, SIP_OPTIONS, id, ax->now_ms, &x) < 0)
 		return; /* a full table is busy enough to show whether the member lives */
@@ -170,11 +174,10 @@ egress_probe(struct access *ax, struct nexthop_link *l)
 	    "From: <sip:" STR_FMT ">;tag=%08llx\r\n"
 	    "To: <sip:%s:%u;transport=tls>\r\n"
 	    "Call-ID: %016llx\r\n"
-	    "CSeq: 1 OPTIONS\r\n"
-	    "Content-Length: 0\r\n\r\n",
+	    "CSeq: 1 OPTIONS\r\n" STR_FMT "Content-Length: 0\r\n\r\n",
 	    l->member->host, l->member->addr.port, addr_str(&to->local, here), branch,
 	    STR_ARG(host), (unsigned long long)(tag >> 32), l->member->host, l->member->addr.port,
-	    (unsigned long long)engine_random(ax));
+	    (unsigned long long)engine_random(ax), STR_ARG(offer));
 	if (egress_text(to, text, true) < 0) {
 		txn_free(&ax->txns, x);
 		return;

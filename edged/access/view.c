@@ -40,6 +40,7 @@ fill_flags(struct view *v, const struct conf *c)
 	v->partner_discovery = c->access.enable_partner_discovery;
 	v->require_registration = c->access.require_registration;
 	v->next_hop_path = c->access.next_hop_path;
+	v->offer_keep_alive = c->access.next_hop.lync_front_end;
 	v->keep_alive_s = c->access.limits.keep_alive_s;
 	if (v->keep_alive_s == 0)
 		v->keep_alive_s = DEFAULT_KEEP_ALIVE_S;
