@@ -69,14 +69,32 @@ keyd_stage(struct keyd *k, struct str plan, const char **ret_why)
 	return r;
 }
 
+static bool
+has_same_slots(const struct keyd_view *a, const struct keyd_view *b)
+{
+	for (unsigned i = 0; i < a->n_slots && a->n_slots == b->n_slots; i++)
+		if (a->slots[i].number != b->slots[i].number)
+			return false;
+	return a->n_slots == b->n_slots;
+}
+
 void
 keyd_commit(struct keyd *k)
 {
+	struct keyd_view *old = k->now;
+
 	if (!k->staged)
 		return;
-	keyd_view_free(k->now);
 	k->now = k->staged;
 	k->staged = NULL;
+	if (old && has_same_slots(old, k->now)) {
+		k->now->before = old->before;
+		old->before = NULL;
+		keyd_view_free(old);
+	} else if (old) {
+		old->before = keyd_view_free(old->before);
+		k->now->before = old;
+	}
 }
 
 void
@@ -163,6 +181,10 @@ op_sign(
 	if (ipc_get_end(r) < 0)
 		return KEYPROTO_MALFORMED;
 	slot = find_slot(v, number, &bit);
+	if (!slot && v->before) {
+		v = v->before;
+		slot = find_slot(v, number, &bit);
+	}
 	if (!slot)
 		return KEYPROTO_NO_SLOT;
 	if (!(v->rows[role].slots & bit))

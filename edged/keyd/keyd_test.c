@@ -305,6 +305,15 @@ test_plans(void **state)
 	assert_int_equal(ask(k, ROLE_ACCESS, q, sig, &n), KEYPROTO_OK);
 	assert_int_equal(keyd_stage(k, plan_of(p), &why), ED_OK);
 	keyd_commit(k);
+	/* The slot of the plan before signs on, also when the same plan comes once more ... */
+	assert_int_equal(ask(k, ROLE_ACCESS, q, sig, &n), KEYPROTO_OK);
+	assert_int_equal(keyd_stage(k, plan_of(p), &why), ED_OK);
+	keyd_commit(k);
+	assert_int_equal(ask(k, ROLE_ACCESS, q, sig, &n), KEYPROTO_OK);
+	/* ... until another takes its place. */
+	p->slots[0].slot = 12;
+	assert_int_equal(keyd_stage(k, plan_of(p), &why), ED_OK);
+	keyd_commit(k);
 	assert_int_equal(ask(k, ROLE_ACCESS, q, sig, &n), KEYPROTO_NO_SLOT);
 	free(p);
 	keyd_free(k);

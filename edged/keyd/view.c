@@ -146,6 +146,7 @@ keyd_view_free(struct keyd_view *v)
 {
 	if (!v)
 		return NULL;
+	keyd_view_free(v->before);
 	for (unsigned i = 0; i < v->n_slots; i++) {
 		for (unsigned a = 0; a < KEYPROTO_ALG__N; a++)
 			EVP_PKEY_CTX_free(v->slots[i].sign[a]);

@@ -25,6 +25,9 @@ struct keyd_slot {
 struct keyd_view {
 	struct keyd_slot slots[KEYPLAN_SLOTS_MAX];
 	unsigned n_slots;
+	/* Owned: the view whose slots were others. Handshakes begun before a reload still sign with
+	 * it. */
+	struct keyd_view *before;
 	struct secret pool;  /* KEYPLAN_SECRET_LEN */
 	struct relay *relay; /* keyd/relay.h */
 	struct {

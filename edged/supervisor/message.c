@@ -102,6 +102,17 @@ on_prepared(struct child *c, struct ipc_reader *r)
 }
 
 static int
+on_committed(struct child *c, struct ipc_reader *r)
+{
+	uint32_t number = ipc_get_u32(r);
+
+	if (ipc_get_end(r) < 0)
+		return ED_MALFORMED;
+	reload_on_committed(c, number);
+	return ED_OK;
+}
+
+static int
 on_pong(struct child *c, struct ipc_reader *r)
 {
 	uint32_t number = ipc_get_u32(r);
@@ -148,6 +159,8 @@ dispatch(struct child *c, enum wire_kind kind, struct ipc_reader *r)
 		return on_refused(c, r);
 	case WIRE_PREPARED:
 		return on_prepared(c, r);
+	case WIRE_COMMITTED:
+		return on_committed(c, r);
 	case WIRE_PONG:
 		return on_pong(c, r);
 	case WIRE_REPLY:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * supervisor/reload.c: walk C. A new configuration is loaded and checked beside the one in force;
- * every living service builds its view of it and says yes or no; all yes: COMMIT to all, keyd
- * first; one no, death or ten seconds of silence: ROLLBACK to all. One reload at a time.
+ * every living service builds its view of it and says yes or no; all yes: COMMIT to keyd and, when
+ * it has switched, to the others; one no, death or ten seconds of silence: ROLLBACK. One at a time.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +28,7 @@ struct reload {
 	struct key_slot slots[BINDING__N];
 	struct timer deadline;
 	unsigned waiting_for;
+	bool committing;      /* keyd was told, the others not yet */
 	reload_done_cb *done; /* NULL: nobody waits for the verdict */
 	void *arg;
 	struct json changed, restart; /* lists of keys */
@@ -104,16 +105,10 @@ on_needs_restart(void *arg, const struct conf_opt *o)
 	list_key(&rl->restart, o->key);
 }
 
-/* Say to every service that prepared (or was asked to) what became of it. */
-static void
-tell_all(struct reload *rl, enum wire_kind kind)
+static bool
+takes_part(const struct reload *rl, const struct child *c)
 {
-	struct supervisor *s = rl->sup;
-
-	/* keyd is child 0: the keys are there before anybody uses their slots. */
-	for (size_t i = 0; i < s->n_children; i++)
-		if (child_is_alive(&s->children[i]) && s->children[i].asked == rl->number)
-			child_say_number(&s->children[i], kind, rl->number);
+	return child_is_alive(c) && c->asked == rl->number;
 }
 
 static void
@@ -135,28 +130,49 @@ restart_late_starters(struct reload *rl)
 			child_kill(&s->children[i], "configuration changed while it started");
 }
 
+/*
+ * All said yes: the next configuration is the one in force. keyd goes first and alone: a worker
+ * that has switched asks for slots that keyd must know by then.
+ */
 static void
-commit(struct reload *rl)
+commit_keyd(struct reload *rl)
 {
 	struct supervisor *s = rl->sup;
 	struct conf *old = s->conf;
 	enum log_level level;
 
-	tell_all(rl, WIRE_COMMIT);
+	rl->committing = true;
 	check_each_replaced(old, rl->next, log_replaced, NULL);
-	restart_late_starters(rl);
 	s->conf = rl->next;
 	rl->next = old;
 	memcpy(s->keys, rl->slots, sizeof(s->keys));
 	if (log_level_from_name(s->conf->log.level, &level))
 		log_set_level(level);
+	child_say_number(child_keyd(s), WIRE_COMMIT, rl->number);
+	timer_set(s->loop, &rl->deadline, loop_now_ms(s->loop) + PREPARE_MS);
+}
+
+/* keyd has switched, or is being started anew with the next configuration. */
+static void
+commit_others(struct reload *rl)
+{
+	struct supervisor *s = rl->sup;
+
+	for (size_t i = 1; i < s->n_children; i++)
+		if (takes_part(rl, &s->children[i]))
+			child_say_number(&s->children[i], WIRE_COMMIT, rl->number);
+	restart_late_starters(rl);
 	finish(rl, true, "");
 }
 
 static void
 rollback(struct reload *rl, const char *why)
 {
-	tell_all(rl, WIRE_ROLLBACK);
+	struct supervisor *s = rl->sup;
+
+	for (size_t i = 0; i < s->n_children; i++)
+		if (takes_part(rl, &s->children[i]))
+			child_say_number(&s->children[i], WIRE_ROLLBACK, rl->number);
 	finish(rl, false, why);
 }
 
@@ -164,7 +180,7 @@ static void
 decide(struct reload *rl)
 {
 	if (rl->waiting_for == 0)
-		commit(rl);
+		commit_keyd(rl);
 }
 
 static void
@@ -172,7 +188,21 @@ on_deadline(struct timer *t, uint64_t now_ms)
 {
 	struct reload *rl = LIST_OF(t, struct reload, deadline);
 
-	rollback(rl, "a service did not answer in 10 s");
+	if (rl->committing) {
+		child_kill(child_keyd(rl->sup), "did not switch to the next configuration");
+		commit_others(rl);
+	} else {
+		rollback(rl, "a service did not answer in 10 s");
+	}
+}
+
+void
+reload_on_committed(struct child *c, uint32_t number)
+{
+	struct reload *rl = c->sup->reload;
+
+	if (rl && rl->committing && c == child_keyd(c->sup) && number == rl->number)
+		commit_others(rl);
 }
 
 void
@@ -202,6 +232,12 @@ reload_on_death(struct child *c)
 
 	if (!rl || c->asked != rl->number)
 		return;
+	if (rl->committing) {
+		/* It comes back with the next configuration. */
+		if (c == child_keyd(c->sup))
+			commit_others(rl);
+		return;
+	}
 	snprintf(text, sizeof(text), "%s worker %u died meanwhile", role_name(c->role), c->worker);
 	rollback(rl, text);
 }

@@ -159,6 +159,7 @@ typedef void reload_done_cb(void *arg, bool ok, const char *text);
 enum reload_what { RELOAD_ALL, RELOAD_CERTIFICATES };
 void reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, void *arg);
 void reload_on_prepared(struct child *c, uint32_t number, bool ok, struct str why);
+void reload_on_committed(struct child *c, uint32_t number);
 void reload_on_death(struct child *c);
 void reload_cancel_cb(struct supervisor *s, void *arg);
 

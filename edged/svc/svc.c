@@ -508,9 +508,10 @@ on_number(struct svc *s, enum wire_kind kind, struct ipc_reader *r)
 		return ED_MALFORMED;
 	if (kind == WIRE_PING)
 		say_number(WIRE_PONG, number);
-	else if (kind == WIRE_COMMIT)
+	else if (kind == WIRE_COMMIT) {
 		on_commit(s);
-	else
+		say_number(WIRE_COMMITTED, number);
+	} else
 		on_rollback(s);
 	return ED_OK;
 }

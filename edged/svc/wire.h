@@ -44,6 +44,7 @@ enum wire_kind {
 	WIRE_READY = 64, /* u16 n, n times: str warning (kernel features missing, lab exceptions) */
 	WIRE_REFUSED,    /* str why: start failed */
 	WIRE_PREPARED,   /* u32 number, u8 ok, str why */
+	WIRE_COMMITTED,  /* u32 number */
 	WIRE_PONG,       /* u32 number */
 	WIRE_REPLY,      /* u32 number, str JSON */
 	WIRE_COUNTS,     /* u32 number, u16 n, n times: str name, u8 kind, str help, u64 value */
