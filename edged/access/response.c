@@ -10,17 +10,27 @@
 #include "sipparse/uri.h"
 #include "svc/log.h"
 
-void
-response_txn_free(struct access *ax, struct txn *x)
+/* It no longer counts against its connection. */
+static void
+settle(struct access *ax, struct txn *x)
 {
 	struct flow *from;
 
+	if (x->answered)
+		return;
+	x->answered = true;
+	from = flow_find(&ax->flows, x->from_cid);
+	if (from && from->n_txns)
+		from->n_txns--;
+}
+
+void
+response_txn_free(struct access *ax, struct txn *x)
+{
 	if (!x)
 		return;
 	if (!x->probe) {
-		from = flow_find(&ax->flows, x->from_cid);
-		if (from && from->n_txns)
-			from->n_txns--;
+		settle(ax, x);
 		count_down(CNT_TRANSACTIONS);
 	}
 	txn_free(&ax->txns, x);
@@ -30,10 +40,12 @@ response_txn_free(struct access *ax, struct txn *x)
 static void
 finish(struct access *ax, struct txn *x, uint16_t status, struct str to_tag)
 {
-	if (x->method == SIP_INVITE)
+	if (x->method == SIP_INVITE) {
+		settle(ax, x);
 		txn_finish(&ax->txns, x, status, to_tag, ax->now_ms);
-	else
+	} else {
 		response_txn_free(ax, x);
+	}
 }
 
 /* ---- responses that we make for what will not come ---- */

@@ -4,7 +4,7 @@
  * both forwarded) over a network that costs nothing: what is left when TLS and the kernel are taken
  * away.
  *
- *   scenario-speed [TRANSACTIONS]
+ *   scenario-speed [TRANSACTIONS [dialog]]     dialog: INVITE, 200, ACK, BYE, 200 instead
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,14 +159,21 @@ answer(const char *m, size_t n, char *out)
 	while (at < end && *at != '\r') {
 		const char *eol = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
 
-		if (strncmp(at, "Via", 3) == 0 || strncmp(at, "From", 4) == 0 ||
-		    strncmp(at, "To", 2) == 0 || strncmp(at, "Call-ID", 7) == 0 ||
-		    strncmp(at, "CSeq", 4) == 0) {
+		if (strncmp(at, "Via", 3) == 0 || strncmp(at, "Record-Route", 12) == 0 ||
+		    strncmp(at, "From", 4) == 0 || strncmp(at, "To", 2) == 0 ||
+		    strncmp(at, "Call-ID", 7) == 0 || strncmp(at, "CSeq", 4) == 0) {
+			bool tagless = at[0] == 'T' && !memmem(at, (size_t)(eol - at), ";tag=", 5);
+
 			memcpy(out + o, at, (size_t)(eol - at));
 			o += (size_t)(eol - at);
+			if (tagless)
+				o += (size_t)sprintf(out + o - 2, ";tag=b1\r\n") - 2;
 		}
 		at = eol;
 	}
+	if (strncmp(m, "INVITE", 6) == 0)
+		o += (size_t)sprintf(
+		    out + o, "Contact: <sip:bob@10.20.0.50:5061;transport=tls>\r\n");
 	return o + (size_t)sprintf(out + o, "Server: inside\r\nContent-Length: 0\r\n\r\n");
 }
 
@@ -181,6 +188,99 @@ cpu_s(void)
 
 #define BATCH 16
 
+static struct access *ax;
+
+static size_t
+one_request(char *out, const char *method, const char *uri, const char *route, const char *to_tag,
+    unsigned call, unsigned cseq)
+{
+	return (size_t)sprintf(out,
+	    "%s %s SIP/2.0\r\n"
+	    "Via: SIP/2.0/TLS 198.51.100.7:50001;branch=z9hG4bK%08x%c;rport\r\n"
+	    "%s"
+	    "Max-Forwards: 70\r\n"
+	    "From: \"Alice\" <sip:alice@contoso.com>;tag=1466378910;epid=5a3b7c9d01ef\r\n"
+	    "To: <sip:bob@contoso.com>%s\r\n"
+	    "Call-ID: 6f2f0c0a9c1c4b55%08x\r\n"
+	    "CSeq: %u %s\r\n"
+	    "User-Agent: UCCAPI/15.0.4420.1017 OC/15.0.4420.1017 (Microsoft Lync)\r\n"
+	    "Contact: <sip:alice@contoso.com;opaque=user:epid:kBosfQ5MH1uadwob;gruu>\r\n"
+	    "Supported: ms-sender\r\n"
+	    "Content-Type: text/plain; charset=UTF-8\r\n"
+	    "Content-Length: 300\r\n\r\n%0300u",
+	    method, uri, call, method[0], route, to_tag, call, cseq, method, call);
+}
+
+/* Everything that lies in `from` is answered by the next hop; ACK is not. */
+static void
+next_hop_answers(void)
+{
+	size_t at = 0, r = 0;
+
+	while (at < hop.n) {
+		const char *m = hop.out + at;
+		const char *body = memmem(m, hop.n - at, "\r\n\r\n", 4);
+
+		at = (size_t)(body + 4 - hop.out) + 300;
+		if (strncmp(m, "ACK", 3) != 0)
+			r += answer(m, (size_t)(body + 4 - m), responses + r);
+	}
+	hop.n = 0;
+	if (access_flow_bytes(hop.f, (struct str){responses, r}) != (ptrdiff_t)r)
+		abort();
+}
+
+static void
+client_sends(size_t n)
+{
+	if (access_flow_bytes(client.f, (struct str){requests, n}) != (ptrdiff_t)n)
+		abort();
+}
+
+/* Text of the last response between two marks. */
+static void
+cut(char *ret, const char *from, const char *to, const char *before)
+{
+	const char *m = memmem(client.out, client.n, "SIP/2.0 200", 11);
+	const char *a = m ? strstr(m, from) : NULL;
+	const char *b = a ? strstr(a + strlen(from), to) : NULL;
+
+	if (!b)
+		abort();
+	sprintf(ret, "%s%.*s", before, (int)(b - a - (ptrdiff_t)strlen(from)), a + strlen(from));
+}
+
+static void
+messages(unsigned done)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < BATCH; i++)
+		n += one_request(
+		    requests + n, "MESSAGE", "sip:bob@contoso.com", "", "", done + i, 1);
+	client_sends(n);
+	next_hop_answers();
+}
+
+static void
+dialog(unsigned call)
+{
+	static char uri[4096], route[4096];
+	size_t n = one_request(requests, "INVITE", "sip:bob@contoso.com", "", "", call, 1);
+
+	client_sends(n);
+	next_hop_answers();
+	client.out[client.n] = '\0';
+	cut(uri, "Contact: <", ">", "");
+	cut(route, "Record-Route: ", "\r\n", "Route: ");
+	strcat(route, "\r\n");
+	n = one_request(requests, "ACK", uri, route, ";tag=b1", call, 1);
+	n += one_request(requests + n, "BYE", uri, route, ";tag=b1", call, 2);
+	client.n = 0;
+	client_sends(n);
+	next_hop_answers();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -190,8 +290,8 @@ main(int argc, char **argv)
 	struct tls_facts facts = {.version = "TLSv1.3"};
 	struct addr peer, local;
 	const char *why;
-	struct access *ax;
 	uint32_t first;
+	bool dialogs = argc > 2;
 	double t;
 
 	log_set_level(LOG_ERROR_L);
@@ -216,43 +316,17 @@ main(int argc, char **argv)
 		abort();
 	t = cpu_s();
 	while (done < total) {
-		size_t n = 0, r = 0, at = 0;
-
-		for (unsigned i = 0; i < BATCH; i++)
-			n += (size_t)sprintf(requests + n,
-			    "MESSAGE sip:bob@contoso.com SIP/2.0\r\n"
-			    "Via: SIP/2.0/TLS 198.51.100.7:50001;branch=z9hG4bK%08x;rport\r\n"
-			    "Max-Forwards: 70\r\n"
-			    "From: \"Alice\" "
-			    "<sip:alice@contoso.com>;tag=1466378910;epid=5a3b7c9d01ef\r\n"
-			    "To: <sip:bob@contoso.com>\r\n"
-			    "Call-ID: 6f2f0c0a9c1c4b55%08x\r\n"
-			    "CSeq: %u MESSAGE\r\n"
-			    "User-Agent: UCCAPI/15.0.4420.1017 OC/15.0.4420.1017 (Microsoft "
-			    "Lync)\r\n"
-			    "Contact: "
-			    "<sip:alice@contoso.com;opaque=user:epid:kBosfQ5MH1uadwob;gruu>\r\n"
-			    "Supported: ms-sender\r\n"
-			    "Content-Type: text/plain; charset=UTF-8\r\n"
-			    "Content-Length: 300\r\n\r\n%0300u",
-			    done + i, done + i, done + i + 1, done);
 		hop.n = client.n = 0;
-		if (access_flow_bytes(client.f, (struct str){requests, n}) != (ptrdiff_t)n)
-			abort();
-		for (unsigned i = 0; i < BATCH; i++) {
-			const char *m = hop.out + at;
-			const char *body = memmem(m, hop.n - at, "\r\n\r\n", 4);
-
-			at = (size_t)(body + 4 - hop.out) + 300;
-			r += answer(m, (size_t)(body + 4 - m), responses + r);
-		}
-		if (access_flow_bytes(hop.f, (struct str){responses, r}) != (ptrdiff_t)r)
-			abort();
+		if (dialogs)
+			for (unsigned i = 0; i < BATCH; i++, client.n = 0)
+				dialog(done + i);
+		else
+			messages(done);
 		done += BATCH;
 		if (client.n_total == 0)
 			abort();
 		if (done % 1024 == 0) {
-			now_ms++;
+			now_ms += 100;
 			access_tick(ax);
 		}
 	}
