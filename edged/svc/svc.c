@@ -737,6 +737,8 @@ enter_life(struct svc *s, const char **ret_why)
 		return ED_SYS;
 	timer_init(&s->log_timer, on_log_timer);
 	timer_set(s->loop, &s->log_timer, loop_now_ms(s->loop) + LOG_TICK_MS);
+	/* timegm looks for /etc/localtime the first time, and no file opens from here on. */
+	tzset();
 	r = sandbox_enter(&sb, &warn, ret_why);
 	if (r < 0)
 		return r;

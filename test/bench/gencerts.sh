@@ -2,7 +2,7 @@
 # gencerts.sh - throwaway CA, RSA and ECDSA edge certificates, next-hop certificate. Output: certs/ (not for git).
 set -eu
 cd "$(dirname "$0")"
-[ -f certs/done ] && exit 0
+[ -f certs/done ] && [ -f certs/localhost.pem ] && exit 0
 mkdir -p certs && cd certs
 openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=bench CA" -keyout ca.key -out ca.pem 2>/dev/null
 mk() { # name, cn, key args
@@ -18,4 +18,6 @@ mk edge-rsa sip.edge.test rsa:2048
 mk edge-ec sip.edge.test ec -pkeyopt ec_paramgen_curve:P-256
 mk edged-inside edge.bench.test ec -pkeyopt ec_paramgen_curve:P-256
 mk nexthop pool01.contoso.test rsa:2048
+# Whoever talks inside the web conferencing bench: edge, connector, meeting server.
+mk localhost localhost ec -pkeyopt ec_paramgen_curve:P-256
 : >done

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - run edged and its peers side by side and print medians (called by script/bench).
 
-  ./run.py sip|handshake|idle|drip|storm|turn|alloc|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
+  ./run.py sip|handshake|idle|drip|storm|turn|alloc|webconf|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
   ./run.py report            tables (Markdown) of everything in results/
 
 Peers run in turn inside every round, so that drift of the machine hits all of them alike. Everything runs in a
@@ -219,6 +219,11 @@ def t_alloc():
         finally:
             s.stop()
     rounds(peers, fn)
+def program_of(pid):
+    try:
+        return os.readlink("/proc/%d/exe" % pid).rsplit("/", 1)[1]
+    except OSError:
+        return ""
 def proc_tree(pid):
     """pid and all its descendants"""
     kids = {}
@@ -267,6 +272,58 @@ def t_churn():
         print("churn: %d handshakes, same processes: %s, fds %d..%d, memory slope %.2f MB/h over the last %d samples" % (done, "yes" if same else "NO", min(r[2] for r in warm), max(r[2] for r in warm), slope, n))
     finally:
         s.stop()
+def t_webconf():
+    """Octets of meetings: edged-webconf (and, apart, with its connector) beside HAProxy. Server and connector share the load CPU's core."""
+    def on_load_cpu(argv, name):
+        return subprocess.Popen(["taskset", "-c", str(A.load_cpu)] + argv, stdout=subprocess.DEVNULL, stderr=open("run/%s.log" % name, "w"))
+    def ticket(n):
+        a = [BIN + "/edgectl", "-s", "run/webconf.sock", "--json", "webconf", "ticket", "add", "server=bench", "uses=%d" % n]
+        v = json.loads(subprocess.run(a, capture_output=True, text=True, check=True).stdout)
+        h = next(x["answer"]["handle"] for x in v["services"] if x["role"] == "webconf")
+        open("run/handles", "w").write((h + "\n") * n)
+    def one(peer, scen, pids, n, extra, edge):
+        if edge:
+            ticket(min(n, 1000))
+        r = load("webconf", ["./psomload", "load", "--target", "127.0.0.1:4443", "--conns", str(n), "--pids", pids] + (["--handles", "run/handles"] if edge else []) + extra, peer + "/" + scen)
+        if r:
+            print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("cpu_s_per_gb", "mbit_s", "admitted", "errors", "cpu_util", "kb_per_client", "slowest", "fastest", "gen_util") if k in r)), flush=True)
+    def fn(name, spec):
+        mk, wait = spec
+        mcu = on_load_cpu(["./psomload", "serve", "--listen", "127.0.0.1:9057", "--cert", "certs/localhost.pem", "--key", "certs/localhost.key"], "mcu")
+        edge, procs = name.startswith("edged"), [mcu]
+        try:
+            s = Server(name, mk(), wait)
+        except RuntimeError:
+            mcu.terminate()
+            raise
+        pids = str(s.p.pid)
+        if edge:
+            fill("conf/connector.conf.in", "run/connector.conf", CERTS=HERE + "/certs")
+            procs.append(on_load_cpu([BIN + "/edged-connector", "-c", "run/connector.conf"], "connector"))
+            time.sleep(1.0)
+            # What this job costs: the role and the keys, not the Access Edge that stands idle.
+            pids = ",".join(str(p) for p in proc_tree(s.p.pid) if program_of(p) in ("edged-webconf", "edged-keyd"))
+        if name == "edged+connector":
+            pids += "," + str(procs[-1].pid)
+        try:
+            secs = ["--secs", str(A.secs)]
+            one(name, "1 client", pids, 1, secs, edge)
+            one(name, "20 clients", pids, 20, secs, edge)
+            if name != "edged+connector":
+                one(name, "250 x 1 Mbit/s", pids, 250, ["--rate-kbit", "1000", "--open-per-s", "250", "--secs", "60" if A.secs > 5 else "8"], edge)
+                one(name, "1000 idle", pids, 1000, ["--idle", "--open-per-s", "250", "--secs", "9"], edge)
+        finally:
+            for p in procs:
+                p.terminate()
+                p.wait()
+            s.stop()
+    def edged_conf():
+        fill("conf/edged-webconf.conf.in", "run/edged-webconf.conf", CERTS=HERE + "/certs", RUN=HERE + "/run")
+        return [BIN + "/edged", "-c", "run/edged-webconf.conf"]
+    def haproxy_conf():
+        fill("conf/haproxy-webconf.cfg.in", "run/haproxy-webconf.cfg")
+        return ["haproxy", "-db", "-f", "run/haproxy-webconf.cfg"]
+    rounds(pick({"edged": (edged_conf, 2.5), "edged+connector": (edged_conf, 2.5), "haproxy": (haproxy_conf, 1.0)}), fn)
 def plain(argv, out):
     r = subprocess.run(["taskset", "-c", str(A.server_cpu)] + argv, capture_output=True, text=True)
     open("results/" + out, "w").write(r.stdout)
@@ -290,6 +347,7 @@ def report():
         "drip": ["p50_us", "p99_us", "p999_us", "cpu_util", "drip_bytes", "errors"],
         "storm": ["p50_us", "p99_us", "p999_us", "cpu_util", "late", "errors"],
         "turn": ["cpu_s_per_mpkt", "per_s", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_s_per_mpkt"],
+        "webconf": ["cpu_s_per_gb", "mbit_s", "cpu_util", "kb_per_client", "slowest", "fastest", "admitted", "errors"],
         "alloc": ["cpu_us", "per_s", "p50_us", "p99_us", "pss_kb_per_alloc", "free_cpu_us", "failed"],
     }
     for t, cols in want.items():
@@ -310,7 +368,7 @@ def report():
                     c.append("-" if not v else "%s [%s-%s]" % (fmt(statistics.median(v)), fmt(min(v)), fmt(max(v))) if k in (cols[0], "per_s", "p99_us") else fmt(statistics.median(v)))
                 print("| %s | %d | %s |" % (peer, len(rs), " | ".join(c)))
 
-TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn}
+TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn, "webconf": t_webconf}
 ap = argparse.ArgumentParser()
 ap.add_argument("table", choices=list(TABLES) + ["all", "report"])
 ap.add_argument("--runs", type=int, default=5)
