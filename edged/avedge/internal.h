@@ -49,7 +49,8 @@ struct avedge {
 	struct ports *ports;
 	struct av_listener listeners[TURN_LISTENERS];
 	uint8_t n_listeners;
-	const char *device; /* of the external interface */
+	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
+	const char *device;                             /* of the external interface */
 	struct turn_conf conf, next_conf;
 	struct timer tick;
 	struct turn_acts acts; /* of the call under way */

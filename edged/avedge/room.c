@@ -74,7 +74,7 @@ open_listener(struct avedge *av, const struct svc_listener *sl)
 	}
 	if (!l->udp && !l->tcp)
 		return ED_NOMEM;
-	av->conf.listeners[av->n_listeners] = (struct turn_listener){
+	av->listen_at[av->n_listeners] = (struct turn_listener){
 	    .leg = is_internal ? TURN_LEG_INTERNAL : TURN_LEG_EXTERNAL, .reach = sl->addr};
 	av->n_listeners++;
 	return ED_OK;

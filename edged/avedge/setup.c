@@ -115,6 +115,7 @@ int
 avedge_turn_conf(
     struct avedge *av, const struct conf *conf, struct turn_conf *ret, const char **ret_why)
 {
+	struct turn_conf c = {.random = svc_random, .hash_key = *svc_hash_key(av->svc)};
 	size_t n = strlen(conf->av.realm);
 	int r;
 
@@ -122,23 +123,23 @@ avedge_turn_conf(
 		*ret_why = "av.realm: 1 to 128 characters";
 		return ED_MALFORMED;
 	}
-	*ret = (struct turn_conf){.random = svc_random, .hash_key = *svc_hash_key(av->svc)};
-	memcpy(ret->realm, conf->av.realm, n + 1);
-	limits(conf, &ret->limits);
-	r = policy(conf, &ret->policy, ret_why);
+	memcpy(c.realm, conf->av.realm, n + 1);
+	limits(conf, &c.limits);
+	r = policy(conf, &c.policy, ret_why);
 	if (r < 0)
 		return r;
-	ret->n_listeners = av->n_listeners;
-	memcpy(ret->listeners, av->conf.listeners, sizeof(ret->listeners));
-	for (uint8_t i = 0; i < ret->n_listeners; i++) {
-		struct addr *reach = &ret->listeners[i].reach;
+	c.n_listeners = av->n_listeners;
+	memcpy(c.listeners, av->listen_at, sizeof(c.listeners));
+	for (uint8_t i = 0; i < c.n_listeners; i++) {
+		struct addr *reach = &c.listeners[i].reach;
 		uint16_t port = reach->port;
 
 		/* ms-turn 5.10: what this client can reach; the inside is never translated */
-		if (ret->listeners[i].leg == TURN_LEG_EXTERNAL) {
-			*reach = ret->policy.relay_public[family_slot(reach)];
+		if (c.listeners[i].leg == TURN_LEG_EXTERNAL) {
+			*reach = c.policy.relay_public[family_slot(reach)];
 			reach->port = port;
 		}
 	}
+	*ret = c;
 	return ED_OK;
 }

@@ -22,7 +22,8 @@ USER, PASSWORD = "webrtc", "desert-rose"
 
 @pytest.fixture(scope="module")
 def av(lab):
-    e = lab.edged(base="lab-av.conf", av__limits__allocations_per_user=200)  # turnutils_uclient leaves its own behind
+    e = lab.edged(base="lab-av.conf", av__limits__allocations_per_user=200, av__limits__kbit_per_port=100000,
+                  av__limits__kbit_per_user=1000000)  # turnutils_uclient leaves its own behind
     yield e
     status = e.stop()
     assert status == 0, e.log()[-2000:]
@@ -216,6 +217,7 @@ class Lync:
         self.tx(self.message(3, [attr(0x8008, struct.pack(">I", 1))], sign=False))
         c = self.attrs(self.rx()[1])
         assert c[9][2:4] == b"\4\1"
+        assert 0xe not in c or c[0xe] == address(*self.s.getpeername())  # Alternate Server: what this client dialled
         realm, nonce = c[0x15], c[0x14]
         self.key = hashlib.md5(self.user + b":" + realm + b":" + self.password).digest()
         self.tx(self.message(3, [attr(0x8008, struct.pack(">I", 1)), attr(0x15, realm), attr(0x14, nonce), attr(6, self.user)]))
@@ -263,6 +265,26 @@ def test_lync_udp(lab, av, host, server):
         assert peer.recv(2000) == b"\x80rtp%d" % i
         peer.sendto(b"\x80back%d" % i, c.relay)
         assert c.rx() == (3, b"\x80back%d" % i)
+
+
+def test_the_leg_decides(lab, av):
+    """A host inside is a peer for a client of the internal leg, and none for one of the external leg."""
+    with lab.inside_of("inside"):
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        peer.bind(("10.20.0.12", 0))
+        peer.settimeout(1)
+    a = Lync(lab, "alice", AV_OUT, *credentials(lab)[:2])
+    assert a.allocate() == 0
+    a.send(peer.getsockname(), b"let me in")
+    with pytest.raises(TimeoutError):
+        peer.recv(100)
+    b = Lync(lab, "inside", AV_IN, *credentials(lab, location="intranet")[:2])
+    assert b.allocate() == 0
+    since = len(av.log())
+    b.send(peer.getsockname(), b"hello")
+    with pytest.raises(TimeoutError):  # leaves by ext0, where no way leads inside: allowed, not delivered
+        peer.recv(100)
+    assert "peer_refused" not in av.log()[since:]
 
 
 def test_inside_meets_outside(lab, av):
@@ -347,3 +369,42 @@ def test_tokens_elsewhere(lab, av):
     changed = bytes([username[0]]) + bytes([username[1] ^ 1]) + username[2:]
     assert Lync(lab, "alice", AV_OUT, changed, password).allocate() == 436
     assert Lync(lab, "alice", AV_OUT, b"nobody12", password).allocate() == 436
+
+
+# -- libnice ----------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def nice_call(lab):
+    """test/e2e/nice/nice_call.c, built for this run; both agents live in alice's namespace on two addresses."""
+    exe = lab.path("nice_call")
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "nice"], capture_output=True, text=True, check=True).stdout.split()
+    lablib.run("cc", "-O1", "-Wall", "-o", exe, os.path.join(lablib.HERE, "nice", "nice_call.c"), *flags)
+    lab.ip("alice", "addr", "add", "198.51.100.123/24", "dev", "eth0")
+
+    def call(dialect, how, port, user, password, packets):
+        return subprocess.run(["ip", "netns", "exec", lab.ns("alice"), exe, dialect, how, AV_OUT, str(port), user, password,
+                               "198.51.100.23", "198.51.100.123", str(packets)], capture_output=True, text=True, timeout=90)
+    return call
+
+
+def b64(b):
+    return base64.b64encode(b).decode()
+
+
+@pytest.mark.parametrize("how,port", [("udp", 3478), ("tcp", 443), ("hello", 443)])
+def test_libnice_lync(lab, av, nice_call, how, port):
+    username, password, _ = credentials(lab)
+    r = nice_call("oc2007r2", how, port, b64(username), b64(password), 10000)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert "received=10000/10000 corrupted=0 relayed=yes" in r.stdout
+
+
+def test_libnice_standard(lab, av, nice_call):
+    r = nice_call("rfc5245", "udp", 3478, USER, PASSWORD, 10000)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert "received=10000/10000 corrupted=0 relayed=yes" in r.stdout
+
+
+def test_libnice_wrong_password(lab, av, nice_call):
+    username, _, _ = credentials(lab)
+    assert nice_call("oc2007r2", "udp", 3478, b64(username), b64(b"x" * 20), 10).returncode != 0
