@@ -602,7 +602,9 @@ const struct conf_opt conf_opts[] = {
 	AT(access.next_hop.lync_front_end),
 	.slice = A,
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
-	.doc = "The next hop speaks the Microsoft dialect: ms-keep-alive is offered to it."},
+	.doc =
+	    "The next hop speaks the Microsoft dialect: ms-keep-alive is offered with each probe; "
+	    "the probes themselves are the sign of life it then expects."},
     {.key = "access.workers",
 	.type = CONF_U32,
 	.def = "0",
