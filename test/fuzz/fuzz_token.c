@@ -8,6 +8,7 @@
 
 #include "access/entry.h"
 #include "access_cast.h"
+#include "sipparse/uri.h"
 
 static struct cast cast;
 
@@ -44,42 +45,36 @@ accept_text(unsigned how, struct str text, struct str *ret_plain)
 	}
 }
 
-/* Where the proof stands: in the first of our parameters, or the text is the proof; its length. */
+/* Where the proof stands: in our parameter of the URI, or the text is the proof; its length. */
 static size_t
-find_proof(unsigned how, const char *text, size_t n, size_t *ret_at)
+find_proof(unsigned how, struct str text, size_t *ret_at)
 {
-	const char *from = strrchr(text, '@'); /* a user part may hold anything */
-	static const char *const names[] = {";ms-edged=", ";ms-route-sig="};
+	struct sip_param p;
+	struct sip_uri u;
 
 	*ret_at = 0;
 	if (how / 4 % 5 < 2)
-		return n;
-	for (unsigned i = 0; i < 2; i++) {
-		const char *hit = strcasestr(from ? from : text, names[i]);
-
-		if (hit) {
-			*ret_at = (size_t)(hit - text) + strlen(names[i]);
-			return strcspn(text + *ret_at, ";?");
-		}
-	}
-	return 0;
+		return text.n;
+	if (sip_uri_parse(text, &u, NULL) < 0 ||
+	    (!sip_param_find(u.params, STR("ms-edged"), &p) &&
+		!sip_param_find(u.params, STR("ms-route-sig"), &p)))
+		return 0;
+	*ret_at = (size_t)(p.value.p - text.p);
+	return p.value.n;
 }
 
 /* kid stays: that another day has the other digit is no forgery. */
 static void
 check_tight(unsigned how, struct str text)
 {
-	char *copy = arena_alloc(&cast.arena, text.n + 1);
+	char *copy = arena_alloc(&cast.arena, text.n);
 	struct str plain;
 	size_t at, n;
 
 	if (!copy)
 		return;
 	memcpy(copy, text.p, text.n);
-	copy[text.n] = '\0';
-	if (strlen(copy) != text.n)
-		return;
-	n = find_proof(how, copy, text.n, &at);
+	n = find_proof(how, text, &at);
 	if (n < 2)
 		return;
 	at += 1 + (how >> 4) % (n - 1);
