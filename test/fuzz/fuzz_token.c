@@ -59,6 +59,8 @@ find_proof(unsigned how, struct str text, size_t *ret_at)
 	    (!sip_param_find(u.params, STR("ms-edged"), &p) &&
 		!sip_param_find(u.params, STR("ms-route-sig"), &p)))
 		return 0;
+	if (!p.value.p)
+		return 0;
 	*ret_at = (size_t)(p.value.p - text.p);
 	return p.value.n;
 }
