@@ -251,3 +251,27 @@ def test_drain_ends_it(lab):
     assert ctl(lab, "drain", "10", socket="d/control.sock")[0] == 0
     assert p.p.wait(20) == 0
     assert "drain_ended" in p.log()
+
+def test_every_service_starts_and_is_locked_in(lab):
+    """All rooms at once: each ready, no root, no capability, seccomp on; a reload passes through all of them."""
+    os.makedirs(lab.path("all"), exist_ok=True)
+    conf = lab.edged_conf(name="all.conf", access__workers=1, av__workers=2, av__realm="contoso.com", log__target="stderr",
+                          control__socket=lab.path("all", "control.sock"), external__access__address="203.0.113.11", internal__sip_port=7063,
+                          external__webconf={"address": "203.0.113.12", "fqdn": "webconf.contoso.com", "port": 8443},
+                          external__av={"address": "203.0.113.12"},
+                          certificates__av_auth={"chain": lab.cert("av_auth.pem"), "key": lab.cert("av_auth.key")})
+    p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", conf], name="edged-all", env={"EDGED_LIBEXEC": bins()})
+    p.wait_log("SYS-1001 started", 40)
+    code, out, _ = ctl(lab, "--json", "status", socket="all/control.sock")
+    s = json.loads(out)["services"]
+    assert sorted(x["role"] for x in s) == ["access", "av", "av", "avauth", "keyd", "webconf"]
+    for x in s:
+        assert x["state"] == "ready", x
+        with open("/proc/%d/status" % x["pid"]) as f:
+            st = dict(line.split(":", 1) for line in f.read().splitlines())
+        assert "0" not in st["Uid"].split() and st["Seccomp"].strip() == "2" and int(st["CapEff"], 16) == 0, (x["role"], st)
+        assert os.readlink("/proc/%d/root" % x["pid"]).startswith(lab.path("")), x["role"]
+    assert ctl(lab, "reload", socket="all/control.sock")[0] == 0
+    assert ctl(lab, "--json", "sessions", socket="all/control.sock")[0] == 0
+    assert p.stop(8.0) == 0
+    assert "service_died" not in p.log()
