@@ -5,7 +5,9 @@
  *
  * A ring holds up to 64 day keys; kid, the first character of each value, is the base64url digit of
  * the day modulo 64. A key makes values on its day (UTC); its values are good from 10 minutes
- * before that day until 7 days after it. Not shared between threads (keyed contexts inside).
+ * before that day until 7 days after it. The ring remembers what held (80 KB), since a dialog
+ * brings the same with each message; the answers are those it would give without. Not shared
+ * between threads.
  *
  * Spec: access-edge-sip 6.2, 6.3; docs/decisions/0002-hiding.md.
  */

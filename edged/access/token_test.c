@@ -165,6 +165,49 @@ sealed_text_opens_only_where_it_belongs(void **state)
 	    token_open(cast.ring, CAST_NOW_S, &b, text, &cast.arena, &plain), ED_LIMIT);
 }
 
+/* The ring remembers what held; that must change neither what is refused nor when. */
+static void
+memory_of_a_proof_proves_nothing_else(void **state)
+{
+	char sig[TOKEN_SIG_LEN], forged[TOKEN_SIG_LEN];
+	const uint8_t iv[SEAL_IV_LEN] = {3}, key[TOKEN_KEY_LEN] = {0x55};
+	struct token_bind rt = bind_o, other = bind_o;
+	struct str text, plain;
+
+	rt.label = TOKEN_RT1;
+	other.call_id = STR("4D1Dg11B4a7A2Bi");
+	assert_int_equal(token_sign(cast.ring, CAST_NOW_S, &bind_o, sig), ED_OK);
+	assert_int_equal(
+	    token_seal(cast.ring, CAST_NOW_S, &rt, iv, STR("sip:f1\n"), &cast.arena, &text), ED_OK);
+	memcpy(forged, sig, sizeof(sig));
+	forged[9] ^= 2;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(
+		    token_verify(cast.ring, CAST_NOW_S, &bind_o, (struct str){sig, 23}), ED_OK);
+		assert_int_equal(
+		    token_verify(cast.ring, CAST_NOW_S, &bind_o, (struct str){forged, 23}),
+		    ED_DENIED);
+		assert_int_equal(
+		    token_verify(cast.ring, CAST_NOW_S, &other, (struct str){sig, 23}), ED_DENIED);
+		assert_int_equal(
+		    token_open(cast.ring, CAST_NOW_S, &rt, text, &cast.arena, &plain), ED_OK);
+		assert_true(str_eq(plain, STR("sip:f1\n")));
+		assert_int_equal(
+		    token_open(cast.ring, CAST_NOW_S, &bind_o, text, &cast.arena, &plain),
+		    ED_DENIED);
+	}
+	assert_int_equal(
+	    token_verify(cast.ring, CAST_NOW_S + 9 * DAY, &bind_o, (struct str){sig, 23}), ED_GONE);
+	assert_int_equal(
+	    token_open(cast.ring, CAST_NOW_S + 9 * DAY, &rt, text, &cast.arena, &plain), ED_GONE);
+	/* Another key in that slot: what held under the old one does no longer. */
+	assert_int_equal(token_ring_set(cast.ring, CAST_NOW_S / DAY, key, key), ED_OK);
+	assert_int_equal(
+	    token_verify(cast.ring, CAST_NOW_S, &bind_o, (struct str){sig, 23}), ED_DENIED);
+	assert_int_equal(
+	    token_open(cast.ring, CAST_NOW_S, &rt, text, &cast.arena, &plain), ED_DENIED);
+}
+
 int
 main(void)
 {
@@ -175,6 +218,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(ring_says_what_it_lacks, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		sealed_text_opens_only_where_it_belongs, setup, teardown),
+	    cmocka_unit_test_setup_teardown(memory_of_a_proof_proves_nothing_else, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
