@@ -277,10 +277,9 @@ sip_msg_parse(struct arena *a, struct str bytes, const struct sip_limits *lim,
 		return ed_fail(fault, ED_MALFORMED, 0, "no message");
 	if (bytes.n > (uint64_t)lim->header_block + lim->body || bytes.n > UINT32_MAX / 2)
 		return ed_fail(fault, ED_LIMIT, 0, "message too large");
-	ps.m = arena_alloc(a, sizeof(*ps.m));
+	ps.m = arena_calloc(a, 1, sizeof(*ps.m));
 	if (!ps.m)
 		return ed_fail(fault, ED_NOMEM, 0, "no memory for the message");
-	memset(ps.m, 0, sizeof(*ps.m));
 	memset(ps.m->first, 0xff, sizeof(ps.m->first));
 	memset(ps.m->last, 0xff, sizeof(ps.m->last));
 	ps.m->bytes = bytes;
