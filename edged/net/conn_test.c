@@ -763,7 +763,7 @@ test_connect_refused(void **state)
 
 /* A stock client that keeps its session: exit 0 when the second connection was resumed. */
 static int
-stock_client(const struct addr *at, int version, bool want_resumed)
+stock_client(const struct addr *at, int version, bool with_cert, bool want_resumed)
 {
 	SSL_CTX *x = SSL_CTX_new(TLS_client_method());
 	SSL_SESSION *sess = NULL;
@@ -773,6 +773,9 @@ stock_client(const struct addr *at, int version, bool want_resumed)
 
 	SSL_CTX_set_min_proto_version(x, version);
 	SSL_CTX_set_max_proto_version(x, version);
+	if (with_cert && (SSL_CTX_use_certificate(x, client_cert.x509) != 1 ||
+			     SSL_CTX_use_PrivateKey(x, client_cert.key) != 1))
+		return 6;
 	for (int i = 0; i < 2; i++) {
 		SSL *ssl = SSL_new(x);
 		char buf[16];
@@ -800,12 +803,16 @@ stock_client(const struct addr *at, int version, bool want_resumed)
 }
 
 static void
-resume_one(int version, bool tickets)
+resume_one(int version, bool tickets, bool with_cert)
 {
 	struct tls_identity id = {
 	    .chain_pem = str_of(server_cert.pem), .key_pem = str_of(server_cert.key_pem)};
-	struct tls_server_conf conf = {
-	    .ids = &id, .n_ids = 1, .tickets = tickets, .have_ticket_keys = true};
+	struct tls_server_conf conf = {.ids = &id,
+	    .n_ids = 1,
+	    .peer = TLS_PEER_OPTIONAL,
+	    .trust_pem = str_of(ca.pem),
+	    .tickets = tickets,
+	    .have_ticket_keys = true};
 	struct scene s;
 	int status;
 	pid_t pid;
@@ -817,7 +824,7 @@ resume_one(int version, bool tickets)
 	s.server.echo = true;
 	pid = fork();
 	if (pid == 0)
-		_exit(stock_client(&s.at, version, tickets));
+		_exit(stock_client(&s.at, version, with_cert, tickets && !with_cert));
 	for (int i = 0; i < 2; i++) {
 		s.want_downs = 1;
 		s.downs = 0;
@@ -835,10 +842,10 @@ resume_one(int version, bool tickets)
 static void
 test_resumption(void **state)
 {
-	resume_one(TLS1_3_VERSION, true);
-	resume_one(TLS1_2_VERSION, true);
-	resume_one(TLS1_3_VERSION, false);
-	resume_one(TLS1_2_VERSION, false);
+	for (int i = 0; i < 4; i++) {
+		resume_one(TLS1_3_VERSION, i & 1, i & 2);
+		resume_one(TLS1_2_VERSION, i & 1, i & 2);
+	}
 }
 
 static void

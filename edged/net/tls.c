@@ -212,7 +212,7 @@ on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *c
 	if (!aes)
 		return -1;
 	if (enc) {
-		if (SSL_get0_peer_certificate(ssl)) /* checked anew each time */
+		if (SSL_get0_peer_certificate(ssl)) /* TLS 1.2; for 1.3 see tls_verify */
 			return 0;
 		if (RAND_bytes(iv, 16) != 1)
 			return -1;
@@ -238,6 +238,9 @@ setup_tickets(struct tls_ctx *t, const struct tls_server_conf *conf)
 {
 	static const unsigned char context[] = "edged";
 
+	/* Without this TLS 1.3 would hand out tickets that name an entry of a cache we do not keep.
+	 */
+	SSL_CTX_set_num_tickets(t->ssl, conf->tickets ? 1 : 0);
 	if (!conf->tickets)
 		return ED_OK;
 	if (conf->have_ticket_keys)
@@ -247,7 +250,6 @@ setup_tickets(struct tls_ctx *t, const struct tls_server_conf *conf)
 	SSL_CTX_clear_options(t->ssl, SSL_OP_NO_TICKET);
 	SSL_CTX_set_session_id_context(t->ssl, context, sizeof(context) - 1);
 	SSL_CTX_set_timeout(t->ssl, TICKET_LIFETIME_S);
-	SSL_CTX_set_num_tickets(t->ssl, 1);
 	if (SSL_CTX_set_tlsext_ticket_key_evp_cb(t->ssl, on_ticket) != 1)
 		return ED_SYS;
 	return ED_OK;

@@ -140,6 +140,7 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 	}
 	if (!peer->ctx->server)
 		return judge_name(peer, store, leaf);
+	(void)SSL_set_num_tickets(ssl, 0); /* a certificate is checked anew each time */
 	if (!usage_ok(leaf, peer->ctx)) {
 		tls_detail(peer, "certificate may not be used by a client (extended key usage)");
 		return refuse(store, X509_V_ERR_INVALID_PURPOSE);
