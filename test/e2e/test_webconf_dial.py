@@ -102,3 +102,48 @@ def test_server_that_goes_ends_its_client(lab, meeting):
     s.close()
     srv.close()
     wait_for("no client left", lambda: meeting.ask()["clients"] == 0)
+
+
+def reload_with(edged, old, new):
+    with open(edged.conf) as f:
+        text = f.read()
+    assert old in text, text
+    with open(edged.conf, "w") as f:
+        f.write(text.replace(old, new))
+    edged.ctl("reload")
+
+
+def test_14_proxy_header_before_tls(lab, edged, meeting):
+    """The header stands in clear in front of the handshake; a reload is enough to change it."""
+    seen = []
+
+    def header(s):
+        head = exactly(s, 16)
+        seen.append(head + exactly(s, head[14] << 8 | head[15]))
+
+    reload_with(edged, '"inside_tls"', '"before_tls"')
+    srv = Server(lab, echo, before_tls=header)
+    s = meeting.tls("plain.contoso.com")
+    s.sendall(b"hello")
+    says(s, b"hello")
+    assert seen[0][:14] == SIGNATURE + b"\x21\x11" and seen[0].endswith(b"plain.contoso.com")
+    s.close()
+    srv.close()
+
+
+def test_sni_ticket(lab, edged, meeting):
+    """The ticket is the host name; once, and no other."""
+    reload_with(edged, '"none"', '"sni-ticket"')
+    srv = Server(lab, echo, before_tls=lambda s: exactly(s, 28 + 3 + 32 + len(".webconf.contoso.com")))
+    host = meeting.ask("ticket", "add", "server=plain")["host"]
+    assert len(host.split(".")[0]) == 32 and host.endswith(".webconf.contoso.com")
+    s = meeting.tls(host)
+    s.sendall(b"hello")
+    says(s, b"hello")
+    s.close()
+    used, unknown, bad = meeting.ended("ticket_used"), meeting.ended("ticket_unknown"), meeting.ended("sni_unknown")
+    assert closed(meeting.tls(host), 5) == b""
+    assert closed(meeting.tls("a" * 32 + ".webconf.contoso.com"), 5) == b""
+    assert closed(meeting.tls("www.webconf.contoso.com"), 5) == b""
+    assert (meeting.ended("ticket_used"), meeting.ended("ticket_unknown"), meeting.ended("sni_unknown")) == (used + 1, unknown + 1, bad + 1)
+    srv.close()
