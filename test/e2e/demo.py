@@ -13,9 +13,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import clients  # noqa: E402
 import lab as lablib  # noqa: E402
 import sip  # noqa: E402
+import webconf  # noqa: E402
 from lab import EDGE_IN, EDGE_OUT, FE1, Lab, LabError, children, program_of, wait_for  # noqa: E402
 
 WIDTH = 132
+MEETING = {k: webconf.CONF[k] for k in ("external__webconf", "internal__trusted_servers")}
 
 
 def say(text=""):
@@ -176,12 +178,13 @@ def main():
         tap.end()
         step("8. Nothing of the inside left: all header lines that alice and bob got", lambda: no_leak(tap))
         step("9. No private key in a process that reads from the network", lambda: no_key(lab, edged))
-        step("10. What edged wrote to its log", lambda: show_log(edged))
+        step("10. A meeting: a participant outside reaches the meeting server inside, with a ticket", lambda: meeting(lab, edged))
+        step("11. What edged wrote to its log", lambda: show_log(edged))
         if a.keep:
             keep(lab, edged)
         for p in phones:
             p.stop()
-        step("11. SIGTERM: edged ends in order", lambda: in_order(edged))
+        step("12. SIGTERM: edged ends in order", lambda: in_order(edged))
     finally:
         if tap:
             tap.stop.set()
@@ -200,13 +203,13 @@ def without_root():
 
 
 def start_edged(lab):
-    conf = lab.edged_conf(log__target="stderr", control__socket=lab.path("control.sock"), edge__run_dir=lab.path("run"))
+    conf = lab.edged_conf(log__target="stderr", control__socket=lab.path("control.sock"), edge__run_dir=lab.path("run"), **MEETING)
     status, out = clients.in_ns(lab, "edge", [os.path.join(lablib.TOP, "build", "bin", "edged"), "-n", "-c", conf])
     for ln in out.strip().splitlines()[:12]:
         say("  " + ln[:WIDTH])
     if status:
         raise LabError("edged -n: %d" % status)
-    e = lab.edged(release=True)
+    e = lab.edged(release=True, **MEETING)
     for pid in children(e.proc.pid):
         say("  pid %d %s" % (pid, program_of(pid)))
     return e
@@ -235,6 +238,25 @@ def call(alice, bob):
         say("  %s heard a tone of %d Hz (%.0f %% of the sound); %s sent %d Hz" % (p.user, hz, 100 * share, "bob" if p is alice else "alice", tone))
         if hz != tone:
             raise LabError("%s should have heard %d Hz" % (p.user, tone))
+
+
+def meeting(lab, edged):
+    server, connector = webconf.Server(lab, webconf.echo), webconf.Connector(lab).wait_up()
+    m = webconf.Meeting(lab, edged)
+    m.wait_server()
+    say("  inside: a TLS server on %s:8057; edged-connector dials the edge on %s:8057 and says `server dmcu1`" % (webconf.DMCU, EDGE_IN))
+    handle = m.ticket()
+    say("  edgectl webconf ticket add server=dmcu1: a handle of 20 octets for one participant; the edge keeps its hash")
+    s = m.join(handle, b"next slide, please")
+    webconf.says(s, b"next slide, please")
+    say("  outside: TLS to %s:443, ticket, 18 octets; the server inside answered them" % webconf.WEBCONF)
+    s.close()
+    if webconf.closed(m.join(handle, b"me too"), 5):
+        raise LabError("the same ticket worked twice")
+    say("  the same ticket again: closed without a word; edged_psom_admissions_refused_total{kind=\"data\"} %d"
+        % m.stat('admissions_refused_total{kind="data"}'))
+    connector.stop()
+    server.close()
 
 
 def no_leak(tap):
