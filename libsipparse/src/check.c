@@ -190,6 +190,8 @@ check_numbers(struct sip_parse *ps)
 		else
 			parse_fail(ps, ED_MALFORMED, v.p, "Max-Forwards is not a number to 255");
 	}
+	/* Not read here, but signed (access-edge-sip 7.2): two of them would be two messages. */
+	(void)single_line(ps, SIP_HDR_EXPIRES);
 	m->content_length = (uint32_t)m->body.n;
 	l = single_line(ps, SIP_HDR_CONTENT_LENGTH);
 	if (l) {

@@ -101,6 +101,8 @@ static const struct {
     {"two Max-Forwards", REQ BASE MF END, ED_MALFORMED, ANSWER},
     {"two Content-Length", REQ BASE "l: 0\r\n" END, ED_MALFORMED, ANSWER},
 
+    {"Expires", REQ BASE "Expires: 600\r\n" END, ED_OK, ANSWER},
+    {"two Expires", REQ BASE "Expires: 600\r\nExpires: 0\r\n" END, ED_MALFORMED, ANSWER},
     {"folded Via", REQ NO_VIA "Via: SIP/2.0/TLS\r\n 192.0.2.1;branch=z9hG4bK1\r\n" END,
 	ED_MALFORMED, ANSWER},
     {"folded From", REQ NO_FROM "From: <sip:a@b>\r\n ;tag=1\r\n" END, ED_MALFORMED, ANSWER},
