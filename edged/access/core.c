@@ -141,6 +141,7 @@ access_new(const struct access_params *p, const char **ret_why)
 	timeq_init(&ax->body, 0);
 	timeq_init(&ax->nap, 0);
 	limits_init(&ax->limits, &p->hash_key);
+	homes_init(&ax->homes, &p->hash_key);
 	nexthop_init(&ax->nexthop, &engine_nexthop_ops, ax);
 	clock_read(ax);
 	ax->block = malloc(ENGINE_BLOCK_LEN);

@@ -22,6 +22,7 @@
 #include "access/facts.h"
 #include "access/flow.h"
 #include "access/hide.h"
+#include "access/home.h"
 #include "access/limits.h"
 #include "access/nexthop.h"
 #include "access/policy.h"
@@ -57,6 +58,7 @@ struct access {
 	struct txn_table txns;
 	struct nexthop nexthop;
 	struct limits limits;
+	struct homes homes;
 	struct arena arena; /* of the message in hand */
 	char *block;
 	struct timeq first_message, sign_in, header, body, nap;

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "access/flow.h"
+#include "access/home.h"
 #include "access/limits.h"
 #include "access/sibling.h"
 
@@ -73,6 +75,24 @@ test_requests(void **state)
 }
 
 static void
+test_homes(void **state)
+{
+	static struct homes h;
+	char aor[32];
+
+	homes_init(&h, &key);
+	homes_learn(&h, STR("sip:Alice@contoso.com"), STR("fe02.int.contoso.com"), 1000);
+	assert_int_equal(homes_find(&h, STR("sip:alice@contoso.com"), 2000).n, 20);
+	assert_int_equal(homes_find(&h, STR("sip:bob@contoso.com"), 2000).n, 0);
+	assert_int_equal(homes_find(&h, STR("sip:alice@contoso.com"), 1000 + HOME_LIFE_MS).n, 0);
+	for (unsigned i = 0; i < 10000; i++) { /* bounded: old ones give way, the newest stays */
+		snprintf(aor, sizeof(aor), "sip:u%u@contoso.com", i);
+		homes_learn(&h, str_of(aor), STR("fe01"), 3000 + i);
+		assert_int_equal(homes_find(&h, str_of(aor), 3000 + i).n, 4);
+	}
+}
+
+static void
 test_flows(void **state)
 {
 	static const struct str names[] = {{"FE01.int.contoso.com", 20}, {"pool", 4}};
@@ -129,6 +149,7 @@ main(void)
 	    cmocka_unit_test(test_registers),
 	    cmocka_unit_test(test_registers_flood),
 	    cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_homes),
 	    cmocka_unit_test(test_flows),
 	    cmocka_unit_test(test_sibling),
 	};

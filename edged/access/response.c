@@ -227,24 +227,29 @@ learn(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
  * server.
  */
 static bool
-is_inward_redirect(const struct access *ax, const struct txn *x, const struct sip_msg *m)
+is_inward_redirect(
+    const struct access *ax, const struct txn *x, const struct sip_msg *m, struct str *ret_host)
 {
 	struct sip_nameaddr na;
 	struct sip_uri u;
 
-	return x->method == SIP_REGISTER && (m->status == 301 || m->status == 302) &&
-	       sip_nameaddr_parse(sip_msg_value(m, SIP_HDR_CONTACT), &na, NULL) == ED_OK &&
-	       sip_uri_parse(na.uri_text, &u, NULL) == ED_OK &&
-	       names_is_inside(ax->view->names, u.host, true);
+	if (x->method != SIP_REGISTER || (m->status != 301 && m->status != 302) ||
+	    sip_nameaddr_parse(sip_msg_value(m, SIP_HDR_CONTACT), &na, NULL) < 0 ||
+	    sip_uri_parse(na.uri_text, &u, NULL) < 0)
+		return false;
+	*ret_host = u.host;
+	return names_is_inside(ax->view->names, u.host, true);
 }
 
 static void
-refuse_redirect(struct txn *x, struct flow *from, const struct sip_msg *m)
+refuse_redirect(struct txn *x, struct flow *from, const struct sip_msg *m, struct str host)
 {
 	struct access *ax = from->ax;
 	char c[LOG_QUOTE_LEN], q[LOG_QUOTE_LEN];
 
 	count(CNT_REDIRECTS);
+	if (names_is_trusted(ax->view->names, host))
+		homes_learn(&ax->homes, m->to.uri, host, ax->now_ms);
 	log_error(AREA_SIP, "", "register_redirected_inside",
 	    "flow=%llx from=%s contact=%s hint=\"the next hop must be a Director or the user's "
 	    "pool\"",
@@ -391,6 +396,7 @@ static void
 final(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 {
 	struct work w;
+	struct str host;
 
 	learn(x, f, from, m);
 	if (x->method == SIP_INVITE && m->status >= 300 && x->keep.p) {
@@ -403,8 +409,8 @@ final(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 	}
 	if (!from)
 		for_nobody(x, f, m);
-	else if (from->kind == FLOW_CLIENT && is_inward_redirect(f->ax, x, m))
-		refuse_redirect(x, from, m);
+	else if (from->kind == FLOW_CLIENT && is_inward_redirect(f->ax, x, m, &host))
+		refuse_redirect(x, from, m, host);
 	else
 		pass_on(x, f, from, m);
 }

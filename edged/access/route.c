@@ -116,13 +116,16 @@ refuse(struct route *ret, uint16_t status, enum diag diag, enum access_counter w
 }
 
 static void
-to_next_hop(struct flow *f, const struct hide_route *h, struct route *ret)
+to_next_hop(struct flow *f, const struct sip_msg *m, const struct hide_route *h, struct route *ret)
 {
 	struct access *ax = f->ax;
+	struct str server = h->server;
 	struct nexthop_link *l;
 
-	if (h->server.n) {
-		ret->to = inside_by_name(ax, f, h->server);
+	if (m->method == SIP_REGISTER && !server.n)
+		server = homes_find(&ax->homes, m->to.uri, ax->now_ms);
+	if (server.n) {
+		ret->to = inside_by_name(ax, f, server);
 		if (ret->to) {
 			ret->kind = ROUTE_FLOW;
 			return;
@@ -186,7 +189,7 @@ route_choose(struct flow *f, const struct facts *facts, const struct sip_msg *m,
 {
 	switch (h->where) {
 	case HIDE_TO_NEXT_HOP:
-		to_next_hop(f, h, ret);
+		to_next_hop(f, m, h, ret);
 		return;
 	case HIDE_TO_CID:
 		to_client(f, m, h->cid, ret);
