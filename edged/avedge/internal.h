@@ -28,6 +28,8 @@ struct av_listener {
 	uint8_t index; /* row of turn_conf.listeners */
 };
 
+#define AV_EARLY_MAX 4u
+
 /* A relayed transport address: what turn_act.relay points to. */
 struct av_relay {
 	struct avedge *av;
@@ -37,6 +39,13 @@ struct av_relay {
 	struct list peers;       /* struct peer, peer.c */
 	struct addr bound;
 	uint32_t n_peers;
+	/* Connections that came before the client's Send to their address; peer.c. */
+	struct {
+		int fd;
+		struct addr from;
+	} early[AV_EARLY_MAX];
+	uint32_t n_early;
+	struct timer early_until;
 	uint32_t conn; /* of the client, for streams */
 	uint8_t transport;
 };
@@ -107,6 +116,7 @@ void client_pools_free(struct avedge *av);
 void client_has_allocation(struct avedge *av, uint32_t conn);
 
 /* peer.c */
+void peer_init(struct av_relay *r);
 /* What waited for the client has left: its peers may be read again. */
 void peer_resume(struct av_relay *r);
 void peer_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);

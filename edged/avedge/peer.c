@@ -14,6 +14,7 @@
 #include "proto/turn/allocation.h"
 
 #define PEERS_MAX      8u
+#define EARLY_MS       2000u
 #define CONNECT_MS     10000u
 #define QUEUE_MAX      (256u * 1024u)
 #define CONNECTING_MAX (64u * 1024u)
@@ -229,11 +230,82 @@ peer_open(struct av_relay *r, const struct addr *to)
 	return p;
 }
 
+static void
+peer_take(struct av_relay *r, int fd, const struct addr *from)
+{
+	struct peer *p = peer_new(r, from);
+
+	if (!p) {
+		close(fd);
+		return;
+	}
+	p->up = true;
+	p->stream = stream_accept(r->av->loop, fd, &lim, &ops, p);
+	if (!p->stream)
+		peer_free(p);
+}
+
+/*
+ * Both sides of a call start at the same moment, and libnice gives a connection up for good when it
+ * is closed at once. One that comes before the client has sent to its address waits a little,
+ * unread; what has not been permitted by then is closed.
+ */
+static bool
+early_keep(struct av_relay *r, int fd, const struct addr *from)
+{
+	if (r->n_early >= AV_EARLY_MAX)
+		return false;
+	r->early[r->n_early].fd = fd;
+	r->early[r->n_early++].from = *from;
+	if (!timer_is_set(&r->early_until))
+		timer_set(r->av->loop, &r->early_until, loop_now_ms(r->av->loop) + EARLY_MS);
+	return true;
+}
+
+static void
+early_admit(struct av_relay *r)
+{
+	for (uint32_t i = r->n_early; i-- > 0;) {
+		int fd = r->early[i].fd;
+		struct addr from = r->early[i].from;
+
+		if (!turn_server_peer_accept(r->av->server, r->a, &from, loop_now_ms(r->av->loop)))
+			continue;
+		r->early[i] = r->early[--r->n_early];
+		peer_take(r, fd, &from);
+	}
+}
+
+static void
+early_close(struct av_relay *r)
+{
+	timer_cancel(&r->early_until);
+	while (r->n_early)
+		close(r->early[--r->n_early].fd);
+}
+
+static void
+on_early_over(struct timer *t, uint64_t now_ms)
+{
+	(void)now_ms;
+	early_close(LIST_OF(t, struct av_relay, early_until));
+}
+
+void
+peer_init(struct av_relay *r)
+{
+	list_init(&r->peers);
+	timer_init(&r->early_until, on_early_over);
+}
+
 void
 peer_send(struct av_relay *r, const struct addr *to, struct str bytes)
 {
-	struct peer *p = find(r, to);
+	struct peer *p;
 
+	if (r->n_early)
+		early_admit(r);
+	p = find(r, to);
 	if (!p)
 		p = peer_open(r, to);
 	if (!p)
@@ -255,19 +327,11 @@ peer_on_accept(void *arg, int fd, const struct addr *from, const struct addr *lo
 {
 	struct av_relay *r = arg;
 	struct avedge *av = r->av;
-	struct peer *p = NULL;
-
 	(void)local;
 	if (turn_server_peer_accept(av->server, r->a, from, loop_now_ms(av->loop)))
-		p = peer_new(r, from);
-	if (!p) {
+		peer_take(r, fd, from);
+	else if (!early_keep(r, fd, from))
 		close(fd);
-		return;
-	}
-	p->up = true;
-	p->stream = stream_accept(av->loop, fd, &lim, &ops, p);
-	if (!p->stream)
-		peer_free(p);
 }
 
 void
@@ -287,6 +351,7 @@ peer_resume(struct av_relay *r)
 void
 peer_close_all(struct av_relay *r)
 {
+	early_close(r);
 	if (r->transport == TURN_TCP)
 		client_forget_relay(r->av, r->conn);
 	while (!list_is_empty(&r->peers))

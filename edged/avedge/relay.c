@@ -87,7 +87,7 @@ av_relay_open(
 	r->a = a;
 	r->transport = transport;
 	r->conn = a->flow.conn;
-	list_init(&r->peers);
+	peer_init(r);
 	if (bind_any(av, r, family, even, &fd) < 0) {
 		free(r);
 		return NULL;

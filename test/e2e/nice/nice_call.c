@@ -123,11 +123,10 @@ on_state(NiceAgent *agent, guint stream, guint component, guint state, gpointer 
 	(void)component;
 	if (state == NICE_COMPONENT_STATE_READY)
 		s->ready = TRUE;
-	if (state == NICE_COMPONENT_STATE_FAILED) {
-		printf("failed=%s\n", s->name);
-		failed = 1;
-		g_main_loop_quit(loop);
-	}
+	/* A side may fail first and be rescued by the other's check: over TCP its own connection to the
+	 * relay is refused until the other has sent to it. The clock decides. */
+	if (state == NICE_COMPONENT_STATE_FAILED)
+		printf("failed for now=%s\n", s->name);
 }
 
 static gboolean
