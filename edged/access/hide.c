@@ -28,7 +28,8 @@ struct job {
 	const struct work *w;
 	const struct sip_msg *m;
 	struct sip_edits *e;
-	bool hides; /* toward this party the inside is hidden */
+	bool hides;  /* toward this party the inside is hidden */
+	bool single; /* rr_mode when the request passed: a reload changes no transaction */
 };
 
 /* What a request leaves in its transaction, before it is put into one block. */
@@ -441,7 +442,7 @@ make_entries(const struct job *j, const struct hide_far *far, bool leaving,
 	int r = ED_OK;
 
 	*ret_o = o;
-	if (path || j->w->view->rr_single) {
+	if (path || j->single) {
 		i = o;
 		i.face = ENTRY_INSIDE;
 	}
@@ -456,7 +457,7 @@ make_entries(const struct job *j, const struct hide_far *far, bool leaving,
 static struct str
 inside_pair(const struct job *j, const struct parts *p, bool o_on_top)
 {
-	if (j->w->view->rr_single || !p->o.n)
+	if (j->single || !p->o.n)
 		return rr_lines(j->w, p->i, STR(""));
 	return o_on_top ? rr_lines(j->w, p->o, p->i) : rr_lines(j->w, p->i, p->o);
 }
@@ -582,8 +583,8 @@ request_leaves(const struct job *j, const struct hide_far *far, struct parts *p)
 			if (r < 0)
 				return r;
 		}
-		insert_first(j, j->hides || j->w->view->rr_single ? rr_lines(j->w, seen, STR(""))
-								  : rr_lines(j->w, p->o, p->i));
+		insert_first(j, j->hides || j->single ? rr_lines(j->w, seen, STR(""))
+						      : rr_lines(j->w, p->o, p->i));
 	}
 	if (j->hides)
 		sip_edit_delete_all(j->e, SIP_HDR_RECORD_ROUTE);
@@ -600,7 +601,11 @@ hide_request(const struct work *w, const struct facts *f, const struct hide_far 
     struct hide_keep **ret_keep)
 {
 	bool leaving = f->peer == FACTS_INTERNAL;
-	struct job j = {.w = w, .m = m, .e = e, .hides = view_hides_from(w->view, far->is_partner)};
+	struct job j = {.w = w,
+	    .m = m,
+	    .e = e,
+	    .hides = view_hides_from(w->view, far->is_partner),
+	    .single = w->view->rr_single};
 	struct parts p = {.via = via, .domain = far->is_partner ? far->domain : STR("")};
 	struct hide_keep *k = NULL;
 	int err;
@@ -622,6 +627,7 @@ hide_request(const struct work *w, const struct facts *f, const struct hide_far 
 		k->hidden = j.hides;
 		k->role = leaving ? 'T' : 'F';
 		k->partner = far->is_partner;
+		k->single = j.single;
 		k->cid = far->cid;
 	}
 	*ret_keep = k;
@@ -749,7 +755,7 @@ restore_rrs(const struct job *j, const struct parts *p, const struct hide_keep *
 	if (r < 0)
 		return r;
 	at = find_own(j, &l, p->o);
-	if (!k->hidden && !j->w->view->rr_single && l.n > 0)
+	if (!k->hidden && !j->single && l.n > 0)
 		return ED_OK;
 	if (at == l.n && !carries_route_set(j->m))
 		return ED_OK;
@@ -795,7 +801,7 @@ outer_spec(const struct hide_keep *k, const struct parts *p)
 static unsigned
 find_pair(const struct job *j, const struct parts *p, const struct rr_list *l, unsigned *ret_n)
 {
-	bool single = j->w->view->rr_single;
+	bool single = j->single;
 
 	*ret_n = 0;
 	for (unsigned i = l->n; i-- > 0;) {
@@ -854,7 +860,7 @@ show_rrs(const struct job *j, const struct parts *p)
 	unsigned at, n;
 	int r;
 
-	if (!j->w->view->rr_single)
+	if (!j->single)
 		return ED_OK;
 	r = read_rrs(j, &l);
 	if (r < 0)
@@ -915,7 +921,11 @@ int
 hide_response(
     const struct work *w, const struct hide_keep *k, const struct sip_msg *m, struct sip_edits *e)
 {
-	struct job j = {.w = w, .m = m, .e = e, .hides = view_hides_from(w->view, k->partner)};
+	struct job j = {.w = w,
+	    .m = m,
+	    .e = e,
+	    .hides = view_hides_from(w->view, k->partner),
+	    .single = k->single};
 	struct parts p;
 	int r;
 

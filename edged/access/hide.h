@@ -84,6 +84,7 @@ struct hide_keep {
 	uint8_t hidden;  /* the outside got / gets O* */
 	uint8_t role;    /* 'F'/'T' of the outside entry */
 	uint8_t partner;
+	uint8_t single;    /* made under rr_mode single: the pair is one line */
 	uint16_t uri_n;    /* Request-URI as sent */
 	uint16_t via_n;    /* our Via line as sent */
 	uint16_t i_n, o_n; /* URIs of I (empty when rr_single) and O */

@@ -252,6 +252,25 @@ final_200_goes_out_as_14_2_shows(void **state)
 	hop_done(&h);
 }
 
+/* 6.5: for registrars that ignore Record-Route on REGISTER; strict ones want to see "path". */
+static void
+register_carries_a_path_on_request(void **state)
+{
+	char *rr, *path;
+	struct hop h;
+
+	cast.conf.access.next_hop_path = true;
+	cast_view(&cast);
+	assert_int_equal(request(&cast.client, FACTS_INTERNAL, REGISTER_1, &h), ED_OK);
+	rr = cut_out(h.text, "Record-Route: <", 0, '>');
+	path = cut_out(h.text, "Path: <", 0, '>');
+	assert_string_equal(rr, path);
+	assert_non_null(strstr(h.text, "\r\nSupported: path\r\n"));
+	free(rr);
+	free(path);
+	hop_done(&h);
+}
+
 /* ---- 6.3 example 1: alice, outside, calls bob, inside; 14.3 with the sets sealed ---- */
 
 #define F1 "sip:pool01.contoso.net:5061;transport=tls;ms-fe=fe01.contoso.net;lr"
@@ -589,6 +608,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(register_goes_in_as_14_1_shows, setup, teardown),
 	    cmocka_unit_test_setup_teardown(challenge_goes_out_as_14_1_shows, setup, teardown),
 	    cmocka_unit_test_setup_teardown(final_200_goes_out_as_14_2_shows, setup, teardown),
+	    cmocka_unit_test_setup_teardown(register_carries_a_path_on_request, setup, teardown),
 	    cmocka_unit_test_setup_teardown(example_1_of_6_3, setup, teardown),
 	    cmocka_unit_test_setup_teardown(example_2_of_6_3, setup, teardown),
 	};
