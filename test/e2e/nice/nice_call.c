@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * nice_call: two libnice agents in one process, one behind the relay only, exchange packets through it and
- * count what is lost or corrupted. A client of the Lync dialect that we did not write.
+ * nice_call: two libnice agents in one process, one behind the relay only, exchange packets through
+ * it and count what is lost or corrupted. A client of the Lync dialect that we did not write.
  *
  *   nice_call oc2007r2|rfc5245 udp|tcp|hello SERVER PORT USER PASSWORD LOCAL PEER PACKETS
  *
- * USER and PASSWORD are base64 for oc2007r2, as A/V Authentication hands them out. LOCAL and PEER are
- * addresses of this host. Prints "sent=N received=N corrupted=N relayed=YES"; 0 when all came back whole.
+ * USER and PASSWORD are base64 for oc2007r2, as A/V Authentication hands them out. LOCAL and PEER
+ * are addresses of this host. Prints "sent=N received=N corrupted=N relayed=YES"; 0 when all came
+ * back whole.
  */
 #include <nice/agent.h>
 #include <stdio.h>
@@ -39,7 +40,8 @@ fill(guint8 *p, guint64 n)
 static void
 maybe_end(struct side *s)
 {
-	if (s->received + s->corrupted >= wanted && s->other->received + s->other->corrupted >= wanted)
+	if (s->received + s->corrupted >= wanted &&
+	    s->other->received + s->other->corrupted >= wanted)
 		g_main_loop_quit(loop);
 }
 
@@ -123,8 +125,8 @@ on_state(NiceAgent *agent, guint stream, guint component, guint state, gpointer 
 	(void)component;
 	if (state == NICE_COMPONENT_STATE_READY)
 		s->ready = TRUE;
-	/* A side may fail first and be rescued by the other's check: over TCP its own connection to the
-	 * relay is refused until the other has sent to it. The clock decides. */
+	/* A side may fail first and be rescued by the other's check: over TCP its own connection to
+	 * the relay is refused until the other has sent to it. The clock decides. */
 	if (state == NICE_COMPONENT_STATE_FAILED)
 		printf("failed for now=%s\n", s->name);
 }
@@ -140,13 +142,15 @@ on_late(gpointer arg)
 }
 
 static void
-side_init(struct side *s, const char *name, NiceCompatibility compat, gboolean tcp, const char *address, gboolean controlling)
+side_init(struct side *s, const char *name, NiceCompatibility compat, gboolean tcp,
+    const char *address, gboolean controlling)
 {
 	NiceAddress a;
 
 	s->name = name;
 	s->agent = nice_agent_new(g_main_loop_get_context(loop), compat);
-	g_object_set(s->agent, "controlling-mode", controlling, "upnp", FALSE, "ice-tcp", tcp, "ice-udp", !tcp, NULL);
+	g_object_set(s->agent, "controlling-mode", controlling, "upnp", FALSE, "ice-tcp", tcp,
+	    "ice-udp", !tcp, NULL);
 	nice_address_init(&a);
 	nice_address_set_from_string(&a, address);
 	nice_agent_add_local_address(s->agent, &a);
@@ -176,7 +180,8 @@ main(int argc, char **argv)
 
 	if (argc != 10)
 		return 2;
-	compat = strcmp(argv[1], "oc2007r2") == 0 ? NICE_COMPATIBILITY_OC2007R2 : NICE_COMPATIBILITY_RFC5245;
+	compat = strcmp(argv[1], "oc2007r2") == 0 ? NICE_COMPATIBILITY_OC2007R2
+						  : NICE_COMPATIBILITY_RFC5245;
 	how = strcmp(argv[2], "udp") == 0   ? NICE_RELAY_TYPE_TURN_UDP
 	      : strcmp(argv[2], "tcp") == 0 ? NICE_RELAY_TYPE_TURN_TCP
 					    : NICE_RELAY_TYPE_TURN_TLS;
@@ -191,15 +196,18 @@ main(int argc, char **argv)
 	    a.agent, a.stream, 1, argv[3], (guint)atoi(argv[4]), argv[5], argv[6], how);
 	g_timeout_add(5, on_tick, &a);
 	g_timeout_add_seconds(60, on_late, NULL);
-	if (!nice_agent_gather_candidates(a.agent, a.stream) || !nice_agent_gather_candidates(b.agent, b.stream))
+	if (!nice_agent_gather_candidates(a.agent, a.stream) ||
+	    !nice_agent_gather_candidates(b.agent, b.stream))
 		return 1;
 	g_main_loop_run(loop);
 	relayed = is_relayed(&a);
-	printf("sent=%llu received=%llu/%llu corrupted=%llu relayed=%s\n", (unsigned long long)a.sent,
-	    (unsigned long long)b.received, (unsigned long long)a.received,
-	    (unsigned long long)(a.corrupted + b.corrupted), relayed ? "yes" : "no");
+	printf("sent=%llu received=%llu/%llu corrupted=%llu relayed=%s\n",
+	    (unsigned long long)a.sent, (unsigned long long)b.received,
+	    (unsigned long long)a.received, (unsigned long long)(a.corrupted + b.corrupted),
+	    relayed ? "yes" : "no");
 	nice_agent_remove_stream(a.agent, a.stream);
 	g_object_unref(a.agent);
 	g_object_unref(b.agent);
-	return failed || a.received != wanted || b.received != wanted || a.corrupted || b.corrupted || !relayed;
+	return failed || a.received != wanted || b.received != wanted || a.corrupted ||
+	       b.corrupted || !relayed;
 }
