@@ -36,8 +36,10 @@ def fe(lab):
 
 @pytest.fixture(scope="module")
 def edged(lab, request):
-    """edged with the module's CONF on top of config/lab-remote-user.conf. A module that wants a front end names `fe` before it."""
-    e = lab.edged(**dict(getattr(request.module, "CONF", {})))
+    """edged with the module's CONF on top of config/lab-remote-user.conf. A module that wants a front end names `fe` before it.
+
+    A module that holds edged to figures in seconds says RELEASED = True: they are those of the build that users get."""
+    e = lab.edged(release=getattr(request.module, "RELEASED", False), **dict(getattr(request.module, "CONF", {})))
     yield e
     status = e.stop()
     assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])

@@ -12,6 +12,7 @@ import sip
 from lab import EDGE_OUT, FE1, FE2, LOAD, wait_for
 
 CONF = {"access__workers": 2}
+RELEASED = True
 
 
 def slot_of(world, client):
@@ -167,7 +168,7 @@ def pair(lab, edged):
     edged.stop()
     a = sip.FrontEnd(lab, FE1, port=5064)
     b = sip.FrontEnd(lab, FE2, port=5064, cert="fe02")
-    e = lab.edged(access__next_hop={"fqdn": "pool01.contoso.net", "port": 5064, "members": ["fe01.contoso.net:5064", "fe02.contoso.net:5064"],
+    e = lab.edged(release=True, access__next_hop={"fqdn": "pool01.contoso.net", "port": 5064, "members": ["fe01.contoso.net:5064", "fe02.contoso.net:5064"],
                                     "probe_interval_ms": 1000})
     c = sip.Client(lab, "alice", source=LOAD[22])
     wait_for("sign-in", lambda: c.register().code == 200)
@@ -176,7 +177,7 @@ def pair(lab, edged):
     a.close()
     b.close()
     e.stop()
-    edged.__init__(lab, False, True, dict(CONF))
+    edged.__init__(lab, True, True, dict(CONF))
 
 
 def timed(c, limit, tries=5):
@@ -225,7 +226,7 @@ def test_certificate_of_the_next_hop_is_checked(lab, edged):
     for cert in ("bad-fe-wrong-name", "bad-fe-expired", "bad-fe-unknown-ca", "stranger"):
         f = sip.FrontEnd(lab, "10.20.0.14", cert=cert, port=5065)
         edged.stop()
-        e = lab.edged(access__next_hop={"fqdn": "fe01.contoso.net", "port": 5065, "members": ["10.20.0.14:5065"]})
+        e = lab.edged(release=True, access__next_hop={"fqdn": "fe01.contoso.net", "port": 5065, "members": ["10.20.0.14:5065"]})
         try:
             c = sip.Client(lab, "alice", source=LOAD[23])
             m = c.send("REGISTER", "sip:contoso.com", to=c.aor)
@@ -236,7 +237,7 @@ def test_certificate_of_the_next_hop_is_checked(lab, edged):
         finally:
             e.stop()
             f.close()
-            edged.__init__(lab, False, True, dict(CONF))
+            edged.__init__(lab, True, True, dict(CONF))
 
 
 def test_supervisor_ends_in_order(lab, edged):
@@ -247,4 +248,4 @@ def test_supervisor_ends_in_order(lab, edged):
     assert not [p for p in pids + [sup] if os.path.exists("/proc/%d" % p)]
     with pytest.raises(OSError):
         lab.tcp_to("load", EDGE_OUT, 443, timeout=1)
-    edged.__init__(lab, False, True, dict(CONF))
+    edged.__init__(lab, True, True, dict(CONF))
