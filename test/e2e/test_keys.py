@@ -86,11 +86,6 @@ def test_no_secret_in_a_network_process(world, needles):
         c.close()
 
 
-def test_supervisor_forgets(world, needles):
-    hits = found(world.edged.supervisor(), needles)
-    assert not [h for h in hits if "prime" in h or "Exponent" in h], sorted(hits)
-
-
 def test_no_core_and_no_new_privileges(world):
     for pid in children(world.edged.proc.pid):
         name = program_of(pid)
