@@ -206,32 +206,6 @@ reply_make(const struct work *w, const struct facts *f, const struct sip_msg *m,
 	return make(w, f, m, via_marked(w, f, m), s);
 }
 
-struct str
-reply_make_from_stub(const struct work *w, const struct facts *f, const struct sip_msg *stub,
-    const struct reply_spec *s)
-{
-	return make(w, f, stub, STR_NONE, s);
-}
-
-struct str
-reply_stub(const struct work *w, const struct facts *f, const struct sip_msg *m)
-{
-	struct str via = via_marked(w, f, m);
-	struct text t =
-	    text_start(w->arena, room_of_request(m) + via.n + m->method_name.n + m->uri.n);
-
-	text_put(&t, m->method_name);
-	text_put(&t, STR(" "));
-	text_put(&t, m->uri);
-	text_put(&t, STR(" SIP/2.0\r\n"));
-	put_vias(&t, m, via);
-	put_from(&t, m);
-	put_to(&t, m, 0);
-	put_call(&t, m);
-	text_put(&t, NO_BODY);
-	return text_done(&t);
-}
-
 /* ---- requests ---- */
 
 static void
@@ -279,9 +253,9 @@ reply_ack(const struct work *w, const struct hide_keep *k, const struct sip_msg 
 }
 
 struct str
-reply_cancel_own(const struct work *w, const struct hide_keep *k, const struct sip_msg *stub)
+reply_cancel_own(const struct work *w, const struct hide_keep *k, const struct sip_msg *invite)
 {
-	return from_keep(w, k, stub, "CANCEL");
+	return from_keep(w, k, invite, "CANCEL");
 }
 
 static enum headers_way

@@ -41,15 +41,6 @@ const char *reply_reason(uint16_t status);
 struct str reply_make(const struct work *w, const struct facts *f, const struct sip_msg *m,
     const struct reply_spec *s);
 
-/*
- * What reply_make needs of a request, as a small message of its own that sip_msg_parse reads again:
- * a transaction that answers later (100, 408, 487, 504) keeps this instead of the whole request.
- */
-struct str reply_stub(const struct work *w, const struct facts *f, const struct sip_msg *m);
-/* Answer from a parsed stub: as reply_make, but its Via is marked already. */
-struct str reply_make_from_stub(const struct work *w, const struct facts *f,
-    const struct sip_msg *stub, const struct reply_spec *s);
-
 /* ACK of the non-2xx `response` to the INVITE that left as k says (response as received). */
 struct str reply_ack(
     const struct work *w, const struct hide_keep *k, const struct sip_msg *response);
@@ -57,9 +48,10 @@ struct str reply_ack(
 /* CANCEL to send on for the received CANCEL m of the INVITE that left as k says. */
 struct str reply_cancel(
     const struct work *w, const struct hide_keep *k, enum facts_peer from, const struct sip_msg *m);
-/* CANCEL that we make ourselves (timer C, the caller's connection is gone); stub as above. */
+/* CANCEL that we make ourselves (timer C, the caller's connection is gone); invite is that request
+ * or what the transaction still has of its From, To, Call-ID and CSeq. */
 struct str reply_cancel_own(
-    const struct work *w, const struct hide_keep *k, const struct sip_msg *stub);
+    const struct work *w, const struct hide_keep *k, const struct sip_msg *invite);
 
 /*
  * ACK, then BYE, toward the inside for the 2xx `response` to INVITE that could not be shown

@@ -149,7 +149,7 @@ take_request(const struct facts *from, enum facts_peer to, const struct sip_msg 
 	struct sip_edits e;
 	struct reply_spec s = {.status = 403, .to_tag = 1};
 
-	if (!reply_make(&cast.work, from, m, &s).p || !reply_stub(&cast.work, from, m).p)
+	if (!reply_make(&cast.work, from, m, &s).p)
 		return;
 	policy_judge(&cast.work, from, m, &v);
 	if (v.kind != POLICY_FORWARD || via_is_loop(&cast.work, m))
