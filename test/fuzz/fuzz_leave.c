@@ -80,7 +80,7 @@ may_hold_names(const struct sip_msg *m, const struct sip_line *l)
 	case SIP_HDR_CONTACT:
 	case SIP_HDR_REFER_TO:
 	case SIP_HDR_REPLY_TO:
-		return memmem(v.p, v.n, "srvr:", 5) || strcasestr(v.p, "Replaces=") ||
+		return strcasestr(v.p, "srvr:") || strcasestr(v.p, "Replaces=") ||
 		       strcasestr(v.p, "Join=") || strcasestr(v.p, "Target-Dialog=");
 	case SIP_HDR_OTHER:
 		for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
