@@ -426,6 +426,34 @@ test_slow_keyd(void **state)
 }
 
 static void
+release_one(struct scene *s)
+{
+	int left = s->n - s->d.served;
+
+	if (s->d.n_held == (left < 128 ? left : 128)) {
+		daemon_serve(&s->d, s->d.held[0].p, s->d.held[0].n);
+		s->d.n_held--;
+		memmove(&s->d.held[0], &s->d.held[1], s->d.n_held * sizeof(s->d.held[0]));
+	}
+	if (s->d.served < s->n)
+		timer_set(s->l, &s->t, loop_now_ms(s->l) + 1);
+}
+
+/* All jobs are out for long: also the peers' last flights wait for one, and nothing of theirs wakes
+ * them. */
+static void
+test_last_flights_wait(void **state)
+{
+	struct scene *s =
+	    scene_up(&(struct scene_spec){.n = 300, .mood = MOOD_HOLD, .only_ec = true});
+
+	s->on_time = release_one;
+	timer_set(s->l, &s->t, loop_now_ms(s->l) + 10);
+	all_up(s);
+	scene_down(s);
+}
+
+static void
 all_failed(struct scene *s, const char *says)
 {
 	assert_int_equal(loop_run(s->l), ED_OK);
@@ -640,6 +668,7 @@ main(void)
 	    cmocka_unit_test(test_handshakes),
 	    cmocka_unit_test(test_algorithms),
 	    cmocka_unit_test(test_slow_keyd),
+	    cmocka_unit_test(test_last_flights_wait),
 	    cmocka_unit_test(test_bad_keyd),
 	    cmocka_unit_test(test_keyd_returns),
 	    cmocka_unit_test(test_given_up),

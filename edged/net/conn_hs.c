@@ -29,7 +29,10 @@ conn_hs_queue(struct conn *c)
 	loop_defer_late(c->loop, &sh->hs_task);
 }
 
-/* A job is free, or soon is. */
+/*
+ * Every return of a job lets the longest waiting one in, whatever the step ended with: a last
+ * flight signs nothing, so no answer of keyd would come to pass the turn on.
+ */
 static void
 feed_starved(void)
 {
@@ -58,7 +61,6 @@ conn_hs_on_wake(struct keycall_wait *w)
 	list_remove(&c->hs);
 	list_push_front(&conn_shared()->hs, &c->hs);
 	conn_hs_queue(c);
-	feed_starved();
 }
 
 static void
@@ -106,6 +108,7 @@ static void
 step(struct conn *c)
 {
 	struct conn_shared *sh = conn_shared();
+	bool had_job = SSL_waiting_for_async(c->ssl);
 	int r, err;
 
 	sh->cur = c;
@@ -115,6 +118,9 @@ step(struct conn *c)
 	err = r == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, r);
 	keycall_leave();
 	c->started = c->started || err != SSL_ERROR_WANT_ASYNC_JOB;
+	sh->jobs_out += (err == SSL_ERROR_WANT_ASYNC) - had_job;
+	if (err != SSL_ERROR_WANT_ASYNC && err != SSL_ERROR_WANT_ASYNC_JOB)
+		feed_starved();
 	switch (err) {
 	case SSL_ERROR_NONE:
 		conn_push(c);
@@ -206,6 +212,9 @@ hs_run(struct loop_task *t)
 		step(c);
 		budget--;
 	}
+	/* Who was let in may have ended since, and the turn with it. */
+	if (list_is_empty(&sh->hs) && sh->jobs_out == 0)
+		feed_starved();
 	if (l && !list_is_empty(&sh->hs))
 		loop_defer_late(l, t);
 }
@@ -225,6 +234,7 @@ conn_hs_abandon(struct conn *c)
 	(void)SSL_do_handshake(c->ssl);
 	keycall_leave();
 	sh->sealed_n = 0;
+	sh->jobs_out--;
 	ERR_clear_error();
 	feed_starved();
 }

@@ -89,6 +89,7 @@ struct conn_shared {
 	BIO *bio;
 	struct list hs;      /* conns with a handshake step to make */
 	struct list starved; /* conns that found no free job; moved to hs when one ends */
+	unsigned jobs_out;   /* conns whose job waits for keyd */
 	struct loop_task hs_task;
 	bool traffic; /* messages were shown since the last handshake steps */
 	char raw_buf[CONN_RAW_LEN];
