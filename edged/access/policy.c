@@ -58,6 +58,8 @@ policy_why_name(enum policy_why why)
 	    [POLICY_WHY_NOT_ALLOWED] = "not_allowed",
 	    [POLICY_WHY_NAME_MISMATCH] = "name_mismatch",
 	    [POLICY_WHY_NO_SRV] = "no_srv",
+	    [POLICY_WHY_SRV_FAILED] = "srv_failed",
+	    [POLICY_WHY_SRV_OUTSIDE] = "srv_outside_domain",
 	    [POLICY_WHY_SRV_MISMATCH] = "srv_mismatch",
 	    [POLICY_WHY_NOT_FOR_US] = "not_for_us",
 	    [POLICY_WHY_IDENTITY] = "identity",
@@ -459,18 +461,29 @@ static bool
 rule_srv(struct judge *j, struct str domain)
 {
 	const struct facts_srv *s = srv_of(j->f, domain);
+	bool inside_domain = false;
 
 	if (!s || s->state == FACTS_SRV_UNKNOWN) {
 		j->v->kind = POLICY_LOOKUP;
 		j->v->lookup_domain = domain;
 		return false;
 	}
+	if (s->state == FACTS_SRV_FAILED)
+		return refuse_partner(j, POLICY_WHY_SRV_FAILED, 504, DIAG_SRV_UNRESOLVED,
+		    "FED-3005", "srv_lookup_failed");
 	if (s->state != FACTS_SRV_FOUND)
 		return refuse_partner(
 		    j, POLICY_WHY_NO_SRV, 504, DIAG_SRV_UNRESOLVED, "FED-3005", "no_srv_record");
-	for (uint32_t i = 0; i < s->n_targets; i++)
-		if (names_is_within(s->targets[i], domain) && names_hold(j->f, s->targets[i]))
+	for (uint32_t i = 0; i < s->n_targets; i++) {
+		if (!names_is_within(s->targets[i], domain))
+			continue;
+		if (names_hold(j->f, s->targets[i]))
 			return true;
+		inside_domain = true;
+	}
+	if (!inside_domain)
+		return refuse_partner(j, POLICY_WHY_SRV_OUTSIDE, 504, DIAG_SRV_CONFLICT, "FED-3005",
+		    "srv_outside_domain");
 	return refuse_partner(j, POLICY_WHY_SRV_MISMATCH, 504, DIAG_SRV_CONFLICT, "FED-3007",
 	    "sender_domain_mismatch");
 }
@@ -507,6 +520,7 @@ rule_domain(struct judge *j, struct str domain)
 		if (!rule_srv(j, domain))
 			return false;
 		j->v->traffic = TRAFFIC_AUTO_FEDERATION;
+		j->v->discovered = !a;
 	}
 	judge_level(j, a ? a->verification : NULL, false);
 	return true;

@@ -50,7 +50,9 @@ enum policy_why {
 	POLICY_WHY_NOT_ALLOWED,
 	POLICY_WHY_NAME_MISMATCH,
 	POLICY_WHY_NO_SRV,
-	POLICY_WHY_SRV_MISMATCH,
+	POLICY_WHY_SRV_FAILED,   /* the DNS gave no answer */
+	POLICY_WHY_SRV_OUTSIDE,  /* targets, but none in the sender's own domain (11.3) */
+	POLICY_WHY_SRV_MISMATCH, /* targets in the domain, none of them in the certificate */
 	POLICY_WHY_NOT_FOR_US,
 	POLICY_WHY_IDENTITY,
 	POLICY_WHY_PROXY_REQUIRE,
@@ -66,6 +68,7 @@ struct policy_verdict {
 	bool verified;        /* ms-source-verified-user for partners (11.5) */
 	bool use_source;      /* level UseSourceVerification: the statement of the message stays */
 	bool shared_space;    /* provider with shared address space */
+	bool discovered;      /* partner by DNS without an allowed entry: 11.6 holds */
 	struct str
 	    remote_fqdn; /* POLICY_FORWARD of TRAFFIC_PUBLIC_CLOUD: the provider's proxy_fqdn */
 	uint16_t status;

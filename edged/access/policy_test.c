@@ -188,7 +188,7 @@ static const struct {
 	TRAFFIC_AUTO_FEDERATION},
     {"SRV target outside the domain", FABRIKAM, FED | SRV | DISCOVERY, "INVITE",
 	"sip:a@contoso.com", "sip:c@tailspin.example", "<sip:a@contoso.com>", "", POLICY_REPLY, 504,
-	POLICY_WHY_SRV_MISMATCH, TRAFFIC_AUTO_FEDERATION},
+	POLICY_WHY_SRV_OUTSIDE, TRAFFIC_AUTO_FEDERATION},
     {"SRV target not in the certificate", HOSTED, FED | SRV, "INVITE", "sip:a@contoso.com",
 	"sip:c@fabrikam.com", "<sip:a@contoso.com>", "", POLICY_REPLY, 504, POLICY_WHY_SRV_MISMATCH,
 	TRAFFIC_AUTO_FEDERATION},
