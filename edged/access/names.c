@@ -537,6 +537,16 @@ next_start(const struct names *n, struct str text, size_t at, bool v6)
 	return start;
 }
 
+/* What replaces the hit must not stand behind a percent sign whose two digits are gone. */
+static void
+hit_at(struct str text, size_t at, size_t len, size_t *ret_at, size_t *ret_len)
+{
+	size_t escape = at > 0 && text.p[at - 1] == '%';
+
+	*ret_at = at - escape;
+	*ret_len = len + escape;
+}
+
 bool
 names_scan(
     const struct names *n, struct str text, bool with_addresses, size_t *ret_at, size_t *ret_len)
@@ -548,16 +558,14 @@ names_scan(
 		size_t end = at, hit, len;
 
 		if (v6 && holds_v6(n, text, at, &len)) {
-			*ret_at = at;
-			*ret_len = len;
+			hit_at(text, at, len, ret_at, ret_len);
 			return true;
 		}
 		while (end < text.n && is_host_char((unsigned char)text.p[end]))
 			end++;
 		if (end > at &&
 		    scan_run(n, (struct str){text.p + at, end - at}, with_addresses, &hit, &len)) {
-			*ret_at = at + hit;
-			*ret_len = len;
+			hit_at(text, at + hit, len, ret_at, ret_len);
 			return true;
 		}
 		at = end + 1;

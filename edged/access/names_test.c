@@ -109,6 +109,9 @@ text_is_scanned_for_whole_hosts(void **state)
 	    {"12:34:56", ""},
 	    {"the registrar said", "registrar"},
 	    {"registrars", ""},
+	    {"sip:%01.contoso.net", "%01.contoso.net"},
+	    {"a%2Dfe01.contoso.net;x", "%2Dfe01.contoso.net"},
+	    {"%0A.10.1.2.3", "10.1.2.3"},
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
