@@ -16,6 +16,7 @@ import pytest
 import sip
 import webconf
 from lab import EDGE_IN, EDGE_OUT, LOAD, Proc, children, program_of, wait_for
+from test_admin import new_certificate, put
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, pour, preface, says
 
 CONF = webconf.conf(admit_ms=1500, slow_s=2, half_open_s=3)
@@ -122,6 +123,30 @@ def test_3_never_reads(lab, edged, meeting):
     s.close()
     bystander.close()
     srv.close()
+    c.stop()
+
+
+def test_4_one_of_ten_stalls(lab, edged, meeting):
+    """Ten streams of one link: nine go on, the stalled one holds its window and no more."""
+    c = Connector(lab, "connector4", servers=tuple(
+        {"id": i, "host": DMCU, "port": p, "fqdn": "dmcu1.contoso.net"} for i, p in (("pour4", 8062), ("echo4", 8063)))).wait_up()
+    servers = Server(lab, pour, port=8062), Server(lab, echo, port=8063)
+    handles = [bytes.fromhex(meeting.ask("ticket", "add", "server=" + i)["handle"]) for i in ["pour4"] + 9 * ["echo4"]]
+    nine = [meeting.join(h, b"x") for h in handles[1:]]
+    for s in nine:
+        says(s, b"x")
+    stalled = meeting.tls()
+    stalled.sendall(preface(handles[0]) + b"!")
+    wait_for("the stalled stream to fill its window", lambda: meeting.ask()["queued"] > 100000, 10, 0.02)
+    block = os.urandom(100000)
+    for s in nine:
+        s.sendall(block)
+        says(s, block)
+        assert meeting.ask()["queued"] < 2 * 262144
+    for s in [stalled] + nine:
+        s.close()
+    for x in servers:
+        x.close()
     c.stop()
 
 
@@ -374,35 +399,36 @@ def test_connector_control(meeting, connector, edged):
     meeting.wait_ended("server_refused", before)
 
 
-def test_13_reload_with_new_certificate(lab, meeting, edged):
+def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
+    """Twenty clients move octets all the while; a running one lives on; a new one sees the new certificate."""
     running = meeting.join(meeting.ticket(), b"x")
     says(running, b"x")
-    serial = lambda s: s.getpeercert()["serialNumber"]
-    first = serial(running)
-    keep = {n: open(lab.cert(n), "rb").read() for n in ("external.pem", "external.key", "external-ecdsa.pem", "external-ecdsa.key")}
+    first = running.getpeercert()["serialNumber"]
+    bound = lab.cert("external-ecdsa.pem"), lab.cert("external-ecdsa.key")
+    for path in bound:
+        shutil.copyfile(path, path + ".old")
+    rows = []
+    load = threading.Thread(target=lambda: rows.append(crowd.load(crowd_handles(crowd, 20), "--bytes", "2000000", check=False)))
+    load.start()
+    wait_for("the load to flow", lambda: crowd.ask()["clients"] >= 20, 20)
     try:
-        for end in (".pem", ".key"):
-            with open(lab.cert("external" + end), "wb") as f:
-                f.write(keep["external-ecdsa" + end])
+        for new, path in zip(new_certificate(lab), bound):
+            put(new, path)
         edged.ctl("reload")
-        with open(lab.cert("external.pem"), "rb"):
-            after = meeting.join(meeting.ticket(), b"y")
+        after = meeting.join(meeting.ticket(), b"y")
         says(after, b"y")
-        assert serial(after) != first or first == ecdsa_serial(lab)
+        assert after.getpeercert()["serialNumber"] != first
         running.sendall(b"still here")
         says(running, b"still here")
         after.close()
         running.close()
+        load.join()
+        assert rows and rows[0]["errors"] == "0" and rows[0]["admitted"] == "20", rows
     finally:
-        for n, b in keep.items():
-            with open(lab.cert(n), "wb") as f:
-                f.write(b)
+        load.join()
+        for path in bound:
+            put(path + ".old", path)
         edged.ctl("reload")
-
-
-def ecdsa_serial(lab):
-    d = ssl._ssl._test_decode_cert(lab.cert("external-ecdsa.pem"))
-    return d["serialNumber"]
 
 
 def test_killed_role_comes_back(lab, meeting, edged):
