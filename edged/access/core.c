@@ -2,6 +2,7 @@
 #include "access/core.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,8 @@ engine_facts(const struct flow *f, struct facts *ret)
 	ret->registered = f->signed_in;
 	ret->names = f->names ? f->names->v : NULL;
 	ret->n_names = f->names ? f->names->n : 0;
-	ret->srv = NULL;
-	ret->n_srv = 0;
+	ret->srv = f->lookups ? f->lookups->srv : NULL;
+	ret->n_srv = f->lookups ? f->lookups->n : 0;
 }
 
 static void
@@ -97,6 +98,33 @@ apply_limits(struct access *ax)
 	ax->from_server = SIP_LIMITS_CLIENT;
 	ax->from_server.body = c->access.limits.server_body_kb * 1024;
 	ax->txns.max = c->access.limits.transactions;
+	ax->partners.n_links =
+	    (c->federation.outgoing_tls_count + ax->n_workers - 1) / ax->n_workers;
+	if (ax->partners.n_links > PARTNER_LINKS_MAX)
+		ax->partners.n_links = PARTNER_LINKS_MAX;
+}
+
+/* The limits of discovered partners; what is held against them stays over a reload that leaves
+ * these as they are. */
+static int
+apply_watch(struct access *ax, const struct conf *c)
+{
+	struct watch_limits lim = WATCH_LIMITS_DEFAULT;
+	struct watch *w;
+
+	lim.rate_per_s = c->federation.discovered_rate;
+	lim.burst = 5 * lim.rate_per_s;
+	lim.contacts = c->federation.discovered_contacts;
+	lim.window_ms = c->federation.discovered_window_min * 60000u;
+	if (ax->watch && memcmp(&lim, &ax->watch_limits, sizeof(lim)) == 0)
+		return ED_OK;
+	w = watch_new(&lim, &ax->hash_key);
+	if (!w)
+		return ED_NOMEM;
+	watch_free(ax->watch);
+	ax->watch = w;
+	ax->watch_limits = lim;
+	return ED_OK;
 }
 
 static int
@@ -135,6 +163,10 @@ access_new(const struct access_params *p, const char **ret_why)
 	ax->slot = p->slot;
 	list_init(&ax->inside);
 	list_init(&ax->siblings);
+	list_init(&ax->partner_flows);
+	park_queue_init(&ax->waiting);
+	ax->hash_key = p->hash_key;
+	ax->n_workers = p->n_workers ? p->n_workers : 1;
 	timeq_init(&ax->first_message, 0);
 	timeq_init(&ax->sign_in, 0);
 	timeq_init(&ax->header, 0);
@@ -150,7 +182,8 @@ access_new(const struct access_params *p, const char **ret_why)
 		return give_up(ax, "no memory", ret_why);
 	arena_init(&ax->arena, ax->block, ENGINE_BLOCK_LEN, ENGINE_ARENA_CAP);
 	if (flow_table_init(&ax->flows, p->slot, p->counter_base) < 0 ||
-	    txn_table_init(&ax->txns, &p->hash_key, 0) < 0)
+	    txn_table_init(&ax->txns, &p->hash_key, 0) < 0 || park_init(&ax->park) < 0 ||
+	    partners_init(&ax->partners) < 0 || apply_watch(ax, engine_conf(ax)) < 0)
 		return give_up(ax, "no memory", ret_why);
 	apply_limits(ax);
 	return ax;
@@ -184,6 +217,12 @@ access_free(struct access *ax)
 	if (ax->txns.by_id.buckets)
 		txn_table_done(&ax->txns);
 	nexthop_done(&ax->nexthop);
+	partners_done(ax);
+	while (ax->waiting.n)
+		park_free(&ax->park, LIST_OF(ax->waiting.head.next, struct parked, link));
+	if (ax->park.by_key.buckets)
+		park_done(&ax->park);
+	watch_free(ax->watch);
 	if (ax->flows.by_cid.buckets)
 		flow_table_done(&ax->flows);
 	if (ax->block)
@@ -201,6 +240,8 @@ access_set_view(struct access *ax, struct view *view)
 
 	clock_read(ax);
 	r = apply_next_hop(ax, view->conf);
+	if (r == ED_OK)
+		r = apply_watch(ax, view->conf);
 	if (r < 0)
 		return r;
 	ax->view = view;
@@ -255,11 +296,24 @@ watch_setup(struct flow *f)
 {
 	struct access *ax = f->ax;
 
-	if (flow_is_external(f))
+	if (flow_is_external(f) && !f->by_us)
 		timeq_set(&ax->first_message, &f->setup, ax->now_ms);
 	f->idle_ms =
 	    f->kind == FLOW_CLIENT ? keepalive_idle_s(ax->view) * 1000 : ENGINE_IDLE_SERVER_MS;
 	ax->ops->set_idle(ax->net, f, f->idle_ms);
+}
+
+/* For edgectl; without memory it shows less. */
+static void
+keep_cert(struct flow *f, const struct tls_facts *t)
+{
+	f->cert = calloc(1, sizeof(*f->cert));
+	if (!f->cert)
+		return;
+	f->cert->not_after = t->not_after;
+	snprintf(f->cert->serial, sizeof(f->cert->serial), STR_FMT, STR_ARG(t->serial));
+	snprintf(f->cert->issuer, sizeof(f->cert->issuer), STR_FMT, STR_ARG(t->issuer));
+	snprintf(f->cert->version, sizeof(f->cert->version), "%s", t->version ? t->version : "");
 }
 
 int
@@ -290,7 +344,11 @@ access_flow_up(struct flow *f, const struct tls_facts *facts)
 	f->tokens = (uint16_t)engine_conf(ax)->access.limits.unsigned_requests_per_s;
 	if (f->kind == FLOW_INSIDE)
 		list_push_back(&ax->inside, &f->peers);
-	if (flow_is_external(f))
+	if (f->kind == FLOW_PARTNER) {
+		list_push_back(&ax->partner_flows, &f->peers);
+		keep_cert(f, facts);
+	}
+	if (flow_is_external(f) && !f->by_us)
 		ax->n_clients++;
 	count(CNT_CONNS_CLIENT + (enum access_counter)f->kind);
 	watch_setup(f);
@@ -300,6 +358,10 @@ access_flow_up(struct flow *f, const struct tls_facts *facts)
 	if (f->kind == FLOW_LINK) {
 		nexthop_link_up(f->link, ax->now_ms);
 		engine_wake_held(ax);
+	}
+	if (f->plink) {
+		partner_link_up(f);
+		partners_flush(ax);
 	}
 	return ED_OK;
 }
@@ -329,7 +391,7 @@ flow_forget(struct flow *f)
 		count_down(CNT_CONNS_CLIENT + (enum access_counter)f->kind);
 	if (f->kind == FLOW_SIBLING)
 		ax->n_siblings--;
-	if (f->cid && flow_is_external(f))
+	if (f->cid && flow_is_external(f) && !f->by_us)
 		ax->n_clients--;
 	flow_free(&ax->flows, f);
 }
@@ -354,6 +416,8 @@ access_flow_down(struct flow *f, const char *why, const char *detail)
 		nexthop_link_down(link, ax->now_ms, detail && detail[0] ? detail : why);
 		f->link = NULL;
 	}
+	if (f->plink)
+		partner_link_down(f, why, detail);
 	response_flow_lost(f);
 	if (f->kind == FLOW_INSIDE || f->kind == FLOW_LINK)
 		egress_tell_gone(f);
@@ -362,6 +426,7 @@ access_flow_down(struct flow *f, const char *why, const char *detail)
 		nexthop_tick(&ax->nexthop, ax->now_ms);
 		engine_wake_held(ax);
 	}
+	partners_flush(ax);
 }
 
 void
@@ -462,6 +527,8 @@ access_tick(struct access *ax)
 	nexthop_tick(&ax->nexthop, ax->now_ms);
 	deadlines(ax);
 	response_timers(ax);
+	federate_wake(ax);
+	partners_tick(ax);
 }
 
 /* ---- for control and tests ---- */
@@ -475,6 +542,7 @@ access_get_state(const struct access *ax, struct access_state *ret)
 	    .transactions = ax->txns.n,
 	    .held = ax->n_held,
 	    .signed_in = ax->n_signed_in,
+	    .parked = ax->park.n,
 	};
 }
 

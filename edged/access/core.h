@@ -56,6 +56,14 @@ struct access_ops {
 	int (*open)(void *net, struct flow *f, const struct addr *addr, const char *host);
 	/* access_resolved answers, perhaps before this returns. */
 	int (*resolve)(void *net, const char *host, uint32_t source);
+	/* Connect to a partner: from the external address, checked for the name `host` and nothing
+	 * else. */
+	int (*open_partner)(void *net, struct flow *f, const struct addr *addr, const char *host);
+	/* _sipfederationtls._tcp of that domain, addresses of that host: access_srv_answer,
+	 * access_host_answer, perhaps before this returns. ED_LIMIT, ED_MALFORMED: no answer comes.
+	 */
+	int (*srv)(void *net, const char *domain);
+	int (*host)(void *net, const char *host);
 	/* One message to the worker of that slot; ED_LIMIT when it does not take it now, ED_GONE.
 	 */
 	int (*to_sibling)(void *net, unsigned slot, struct str bytes);
@@ -68,6 +76,7 @@ struct access_params {
 	const struct access_ops *ops;
 	void *net;
 	unsigned slot;
+	unsigned n_workers; /* they share the connections to a partner; 0: one */
 	uint64_t counter_base;
 	struct hash_key hash_key;
 	struct view *view;       /* borrowed until access_set_view or access_free returned */
@@ -93,6 +102,21 @@ void access_flow_down(struct flow *f, const char *why, const char *detail);
 
 void access_resolved(
     struct access *ax, uint32_t source, const struct addr *addrs, uint8_t n, uint32_t ttl_s);
+
+#define ACCESS_SRV_MAX 16
+struct access_srv {
+	int err; /* ED_OK, ED_GONE (no such record), ED_SYS (no answer) */
+	uint32_t ttl_s;
+	uint8_t n;
+	struct {
+		struct str host; /* lower case, no trailing dot */
+		uint16_t port;
+	} v[ACCESS_SRV_MAX]; /* in the order in which they are to be used (DNS-14) */
+};
+void access_srv_answer(struct access *ax, const char *domain, const struct access_srv *a);
+void access_host_answer(
+    struct access *ax, const char *host, int err, const struct addr *addrs, uint8_t n);
+
 void access_sibling_message(struct access *ax, unsigned slot, struct str bytes);
 void access_sibling_lost(struct access *ax, unsigned slot);
 
@@ -113,6 +137,7 @@ bool access_is_draining(const struct access *ax);
 /* For control and tests. */
 struct access_state {
 	uint32_t flows, clients, transactions, held, signed_in; /* clients: and partners */
+	uint32_t parked;
 };
 void access_get_state(const struct access *ax, struct access_state *ret);
 void access_each_flow(struct access *ax, void (*each)(const struct flow *f, void *arg), void *arg);

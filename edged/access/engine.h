@@ -8,7 +8,9 @@
  *   request.c  one request: verdict, transaction, route, out
  *   response.c one response: transaction, out; what ends a transaction otherwise
  *   route.c    which connection a request leaves on: next hop, client, sibling
- *   egress.c   bytes onto connections; answers of our own
+ *   partner.c  the edges of other organisations: DNS, links, attempts
+ *   federate.c requests of partners: what the DNS says, limits of discovered ones, what the log
+ * says egress.c   bytes onto connections; answers of our own
  */
 #ifndef EDGED_ACCESS_ENGINE_H
 #define EDGED_ACCESS_ENGINE_H
@@ -24,13 +26,17 @@
 #include "access/hide.h"
 #include "access/home.h"
 #include "access/limits.h"
+#include "access/lookup.h"
 #include "access/nexthop.h"
+#include "access/park.h"
+#include "access/partner.h"
 #include "access/policy.h"
 #include "access/reply.h"
 #include "access/sibling.h"
 #include "access/timeq.h"
 #include "access/txn.h"
 #include "access/view.h"
+#include "access/watch.h"
 #include "sipparse/arena.h"
 #include "sipparse/edit.h"
 #include "sipparse/msg.h"
@@ -43,15 +49,19 @@
 #define ENGINE_RETRY_AFTER_S  5u
 #define ENGINE_TXNS_STRANGER  32u   /* open transactions of a client that has not signed in */
 #define ENGINE_TXNS_CLIENT    1024u /* of one that has */
+#define ENGINE_TXNS_PARTNER   4096u /* of one connection of a partner */
 #define ENGINE_LINK_QUEUE     (192u * 1024u) /* output of a link beyond which requests get 503 */
-#define ENGINE_IDLE_SERVER_MS 1200000u       /* 8.1: connections of servers */
+#define ENGINE_WAIT_MS        10000u /* 11.6: a request of a partner that waits so long gets 503 */
+#define ENGINE_LOOKUPS        4u     /* domains that one request may name (From, identities) */
+#define ENGINE_WAITING        256u   /* requests of one connection that wait for the DNS */
+#define ENGINE_IDLE_SERVER_MS 1200000u /* 8.1: connections of servers */
 
 struct access {
 	const struct access_ops *ops;
 	void *net;
 	struct view *view;
 	struct token_ring *ring;
-	unsigned slot;
+	unsigned slot, n_workers;
 	uint64_t now_ms;
 	int64_t now_s;
 	struct flow_table flows;
@@ -59,6 +69,16 @@ struct access {
 	struct nexthop nexthop;
 	struct limits limits;
 	struct homes homes;
+	struct hash_key hash_key;
+	struct partners partners;
+	struct park park;
+	struct park_queue waiting; /* requests of partners that wait for the DNS */
+	struct list partner_flows; /* FLOW_PARTNER, up */
+	struct watch *watch;
+	struct watch_limits watch_limits;
+	struct parked *showing; /* the parked request that is shown again now */
+	uint32_t round;
+	bool in_message, wake_waiting;
 	struct arena arena; /* of the message in hand */
 	char *block;
 	struct timeq first_message, sign_in, header, body, nap;
@@ -95,6 +115,9 @@ extern const struct nexthop_ops engine_nexthop_ops;
 /* ---- ingress.c ---- */
 void ingress_deadline(struct flow *f, enum access_counter why, const char *what);
 
+/* A parked request once more; ED_STATE: it has to go on waiting. */
+int ingress_show_again(struct flow *f, struct parked *x);
+
 /* ---- request.c ---- */
 /* ED_OK: done with, whatever became of it; ED_STATE: hold it, show it again later. */
 int request_take(struct flow *f, const struct sip_msg *m);
@@ -109,9 +132,14 @@ void response_txn_free(struct access *ax, struct txn *x);
 
 /* ---- route.c ---- */
 struct route {
-	enum { ROUTE_FLOW, ROUTE_HOLD, ROUTE_SIBLING, ROUTE_REFUSE } kind;
+	enum { ROUTE_FLOW, ROUTE_HOLD, ROUTE_SIBLING, ROUTE_PARK, ROUTE_REFUSE } kind;
 	struct flow *to;
-	unsigned slot;        /* ROUTE_SIBLING */
+	unsigned slot;                /* ROUTE_SIBLING */
+	struct partner *partner;      /* ROUTE_PARK */
+	enum traffic traffic;         /* of the partner it goes to */
+	struct str more;              /* ROUTE_REFUSE: further parameters of ms-diagnostics */
+	const char *event, *event_id; /* ROUTE_REFUSE: what the log says; NULL: little */
+	const char *reason;
 	struct hide_route no; /* ROUTE_REFUSE: its status, reason, lines, diag */
 	enum access_counter why;
 };
@@ -119,6 +147,25 @@ void route_choose(struct flow *f, const struct facts *facts, const struct sip_ms
     const struct hide_route *h, struct route *ret);
 /* The network takes no more for `to`: it is ending, access_flow_down is on its way. */
 void route_lost(struct flow *to);
+
+/* ---- federate.c ---- */
+/* The DNS is to say who speaks for domain: true when facts are at hand, else *ret_r is ED_STATE
+ * (wait) or ED_LIMIT. */
+bool federate_ask(struct flow *f, struct str domain, int *ret_r);
+/* What discovered partners may do (11.6): ED_OK; ED_STATE, with the time in f->hold_ms; ED_DENIED.
+ */
+int federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_msg *m);
+/* A final response went back to a discovered partner. */
+void federate_answered(struct access *ax, struct str domain, uint16_t status);
+/* One line for a partner's request that was refused: rule and deciding fact. */
+void federate_say(const struct flow *f, const struct policy_verdict *v, const struct sip_msg *m);
+/* Keep the request for later; ED_LIMIT, ED_NOMEM. */
+int federate_park(struct flow *f, const struct sip_msg *m, const struct txn_key *key,
+    struct str domain) ED_MUST_CHECK;
+/* True when an earlier request of that connection and domain is still parked. */
+bool federate_is_behind(const struct flow *f, struct str domain);
+/* Look at all that wait; not from inside the handling of a message. */
+void federate_wake(struct access *ax);
 
 /* ---- egress.c ---- */
 char *egress_reserve(struct flow *to, size_t n);

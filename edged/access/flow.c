@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "access/lookup.h"
+
 /* Counters are handed out by us, so no stranger picks the keys: mixing is enough, no keyed hash. */
 static uint64_t
 cid_hash(uint64_t cid)
@@ -55,6 +57,8 @@ flow_free(struct flow_table *t, struct flow *f)
 	timeq_cancel(&f->partial);
 	timeq_cancel(&f->nap);
 	list_remove(&f->peers);
+	lookups_free(f->lookups);
+	free(f->cert);
 	free(f->names);
 	free(f);
 	return NULL;

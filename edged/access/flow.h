@@ -24,7 +24,9 @@
 #include "sipparse/frame.h"
 
 struct access;
+struct lookups; /* access/lookup.h */
 struct nexthop_link;
+struct partner_link; /* access/partner.h */
 
 enum flow_kind {
 	FLOW_CLIENT,  /* from outside, showed no certificate */
@@ -39,6 +41,13 @@ struct flow_names { /* of the peer's certificate; one allocation */
 	struct str v[];
 };
 
+struct flow_cert { /* of a partner, for people */
+	int64_t not_after;
+	char serial[64];
+	char issuer[160];
+	char version[12];
+};
+
 /* cid: 8 bits slot of the worker, 40 bits counter, 8 bits zero. */
 #define FLOW_CID(slot, counter)                                                                    \
 	((uint64_t)((slot)&0xff) << 48 | ((uint64_t)(counter)&0xffffffffffu) << 8)
@@ -49,12 +58,15 @@ struct flow {
 	uint64_t cid; /* 0: not admitted */
 	void *conn;   /* the network's handle; NULL for a sibling's */
 	struct access *ax;
-	struct flow_names *names;  /* owned; NULL for clients */
-	struct nexthop_link *link; /* FLOW_LINK: borrowed back pointer */
+	struct flow_names *names;   /* owned; NULL for clients */
+	struct nexthop_link *link;  /* FLOW_LINK: borrowed back pointer */
+	struct partner_link *plink; /* FLOW_PARTNER that we opened: borrowed back pointer */
+	struct lookups *lookups;    /* FLOW_PARTNER: what the DNS says of its domains; owned */
+	struct flow_cert *cert;     /* FLOW_PARTNER; owned */
 	struct list sent; /* transactions whose request went out here, nothing came back yet */
 	struct list open; /* the same once a response came, until they end */
 	uint64_t waiting_since_ms; /* of the first request sent after the last byte in; 0: none */
-	struct list peers;         /* INSIDE, SIBLING: in the core's list of its kind */
+	struct list peers;         /* INSIDE, SIBLING, PARTNER: in the core's list of its kind */
 	struct timeq_node setup;   /* first message, then sign-in */
 	struct timeq_node partial; /* header block, then body, of the open message */
 	struct timeq_node nap;     /* not read from until then */
@@ -71,6 +83,9 @@ struct flow {
 	uint8_t strikes;      /* foreign Routes in the window */
 	uint8_t failed_auths; /* 401 or 407 after credentials, in that minute */
 	uint32_t failed_minute;
+	uint32_t hold_ms;         /* its held request is looked at again after that */
+	uint32_t n_parked;        /* requests of it that wait in the core */
+	uint32_t stalled;         /* round in which one of them had to go on waiting */
 	bool federation_port : 1; /* came in on the federation listener */
 	bool closing : 1;
 	bool had_message : 1; /* the first complete message has come */
@@ -81,6 +96,7 @@ struct flow {
 	bool counted : 1;    /* the request that waits has been counted against its limits */
 	bool keep_alive : 1; /* ms-keep-alive was negotiated */
 	bool was_up : 1;
+	bool by_us : 1;  /* FLOW_PARTNER: we opened it */
 	uint16_t member; /* next hop member its requests keep to, + 1; 0: none yet */
 };
 

@@ -195,6 +195,26 @@ take_message(struct flow *f, struct str bytes)
 	return r;
 }
 
+int
+ingress_show_again(struct flow *f, struct parked *x)
+{
+	struct access *ax = f->ax;
+	struct ed_fault fault = {0};
+	struct sip_msg *m = NULL;
+	int r = ED_OK;
+
+	arena_reset(&ax->arena);
+	ax->showing = x;
+	ax->in_message = true;
+	if (sip_msg_parse(&ax->arena, x->bytes, &ax->from_server, &m, &fault) == ED_OK)
+		r = request_take(f, m);
+	else
+		count(CNT_DROP_MALFORMED);
+	ax->in_message = false;
+	ax->showing = NULL;
+	return r;
+}
+
 static void
 hold(struct flow *f)
 {
@@ -205,7 +225,8 @@ hold(struct flow *f)
 		ax->n_held++;
 		count(CNT_HELD);
 	}
-	engine_nap(f, ENGINE_HOLD_MS / 5);
+	engine_nap(f, f->hold_ms ? f->hold_ms : ENGINE_HOLD_MS / 5);
+	f->hold_ms = 0;
 }
 
 static void
@@ -264,15 +285,22 @@ access_flow_bytes(struct flow *f, struct str bytes)
 	ax->now_ms = ax->ops->now_ms(ax->net);
 	f->last_in_ms = ax->now_ms;
 	f->waiting_since_ms = 0;
+	ax->in_message = true;
 	while (used < bytes.n && !f->closing && !f->napping) {
 		int64_t n = take_frame(f, str_from(bytes, used));
 
-		if (n < 0)
+		if (n < 0) {
+			ax->in_message = false;
 			return (ptrdiff_t)n;
+		}
 		if (n == 0)
 			break;
 		used += (size_t)n;
 	}
+	ax->in_message = false;
+	if (ax->wake_waiting)
+		federate_wake(ax);
+	partners_flush(ax);
 	if (f->closing) /* whatever came behind is not looked at any more */
 		return (ptrdiff_t)bytes.n;
 	return (ptrdiff_t)used;

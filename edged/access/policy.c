@@ -70,6 +70,12 @@ policy_why_name(enum policy_why why)
 	return (unsigned)why < POLICY_WHY__N ? names[why] : "unknown";
 }
 
+bool
+policy_is_federated(enum sip_method method)
+{
+	return (FEDERATED_METHODS & BIT(method)) != 0;
+}
+
 struct str
 policy_allow_line(enum facts_peer peer)
 {

@@ -20,8 +20,7 @@
 #include "access/facts.h"
 #include "access/view.h"
 #include "base/str.h"
-
-struct sip_msg;
+#include "sipparse/msg.h"
 
 enum policy_kind {
 	POLICY_FORWARD,
@@ -87,6 +86,9 @@ struct policy_verdict {
 /* m is a request. Never fails: without memory the verdict is 500. */
 void policy_judge(const struct work *w, const struct facts *f, const struct sip_msg *m,
     struct policy_verdict *ret_verdict);
+
+/* May that method cross to or from a partner (3.3)? */
+bool policy_is_federated(enum sip_method method);
 
 /* Our Allow header line for that side. */
 struct str policy_allow_line(enum facts_peer peer);

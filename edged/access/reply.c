@@ -267,11 +267,13 @@ cancel_way(const struct hide_keep *k, enum facts_peer from)
 }
 
 struct str
-reply_cancel(
-    const struct work *w, const struct hide_keep *k, enum facts_peer from, const struct sip_msg *m)
+reply_cancel(const struct work *w, const struct hide_keep *k, enum facts_peer from,
+    struct str remote_fqdn, const struct sip_msg *m)
 {
-	struct headers_opts o = {
-	    .traffic = (enum traffic)k->traffic, .verified = k->verified, .uri_written = true};
+	struct headers_opts o = {.traffic = (enum traffic)k->traffic,
+	    .verified = k->verified,
+	    .remote_fqdn = remote_fqdn,
+	    .uri_written = true};
 	struct sip_edits e;
 	int64_t n;
 	char *out;

@@ -45,9 +45,10 @@ struct str reply_make(const struct work *w, const struct facts *f, const struct 
 struct str reply_ack(
     const struct work *w, const struct hide_keep *k, const struct sip_msg *response);
 
-/* CANCEL to send on for the received CANCEL m of the INVITE that left as k says. */
-struct str reply_cancel(
-    const struct work *w, const struct hide_keep *k, enum facts_peer from, const struct sip_msg *m);
+/* remote_fqdn: of a public provider, for the trust header. CANCEL to send on for the received
+ * CANCEL m of the INVITE that left as k says. */
+struct str reply_cancel(const struct work *w, const struct hide_keep *k, enum facts_peer from,
+    struct str remote_fqdn, const struct sip_msg *m);
 /* CANCEL that we make ourselves (timer C, the caller's connection is gone); invite is that request
  * or what the transaction still has of its From, To, Call-ID and CSeq. */
 struct str reply_cancel_own(

@@ -142,7 +142,7 @@ ack_and_cancel_follow_their_invite(void **state)
 		       "Call-ID: abc\r\nCSeq: 7 CANCEL\r\nMax-Forwards: 9\r\n"
 		       "Authentication-Info: NTLM x\r\nms-user-data: y\r\n"
 		       "Server: fe01.contoso.net\r\nContent-Length: 0\r\n\r\n"));
-	got = reply_cancel(&cast.work, h.keep, FACTS_INTERNAL, m);
+	got = reply_cancel(&cast.work, h.keep, FACTS_INTERNAL, STR_NONE, m);
 	snprintf(want, sizeof(want),
 	    "CANCEL sip:a@192.0.2.1 SIP/2.0\r\n"
 	    "Via: SIP/2.0/TLS sip.contoso.com:443;branch=%.32s;branched=FALSE\r\n"

@@ -21,6 +21,7 @@ struct request {
 	struct policy_verdict v;
 	struct hide_route h;
 	struct txn_key key;
+	enum traffic to_traffic; /* of the partner it goes to */
 };
 
 static void
@@ -70,27 +71,59 @@ counter_of_why(enum policy_why why)
 	}
 }
 
-/* True when the request goes on. */
+enum judged { JUDGED_GO, JUDGED_DONE, JUDGED_WAIT };
+
+/* The DNS is asked for as many domains as one request may name; false: wait for it. */
 static bool
+judge_with_dns(struct request *q, int *ret_r)
+{
+	struct policy_verdict *v = &q->v;
+
+	for (unsigned asked = 0;; asked++) {
+		policy_judge(&q->w, &q->facts, q->m, v);
+		if (v->kind != POLICY_LOOKUP)
+			return true;
+		if (asked == ENGINE_LOOKUPS)
+			break;
+		if (!federate_ask(q->f, v->lookup_domain, ret_r))
+			return false;
+		engine_facts(q->f, &q->facts);
+	}
+	v->kind =
+	    q->m->method == SIP_ACK || q->m->method == SIP_BENOTIFY ? POLICY_DROP : POLICY_REPLY;
+	v->status = 403;
+	v->why = POLICY_WHY_IDENTITY;
+	v->event = "FED-3007";
+	v->event_name = "sender_domain_mismatch";
+	return true;
+}
+
+static void
+say_verdict(const struct request *q)
+{
+	const struct policy_verdict *v = &q->v;
+
+	count(counter_of_why(v->why));
+	if (q->f->kind == FLOW_PARTNER)
+		federate_say(q->f, v, q->m);
+	else
+		say_refused(q, v->event, v->event_name ? v->event_name : "request_refused",
+		    policy_why_name(v->why));
+}
+
+static enum judged
 judge(struct request *q)
 {
 	struct policy_verdict *v = &q->v;
 	struct reply_spec s = {0};
+	int r;
 
-	policy_judge(&q->w, &q->facts, q->m, v);
+	if (!judge_with_dns(q, &r))
+		return JUDGED_WAIT;
 	if (v->kind == POLICY_FORWARD)
-		return true;
-	if (v->kind == POLICY_LOOKUP) { /* partners by DNS: nobody asks the DNS for us here */
-		v->kind = POLICY_REPLY;
-		v->status = 504;
-		v->why = POLICY_WHY_NO_SRV;
-		v->domain = v->lookup_domain;
-	}
-	if (v->why != POLICY_WHY_OPTIONS_HERE && v->why != POLICY_WHY_NEGOTIATE) {
-		count(counter_of_why(v->why));
-		say_refused(q, v->event, v->event_name ? v->event_name : "request_refused",
-		    policy_why_name(v->why));
-	}
+		return JUDGED_GO;
+	if (v->why != POLICY_WHY_OPTIONS_HERE && v->why != POLICY_WHY_NEGOTIATE)
+		say_verdict(q);
 	if (v->kind == POLICY_REPLY) {
 		s.status = v->status;
 		s.reason = v->reason;
@@ -102,7 +135,60 @@ judge(struct request *q)
 	}
 	if (v->kind == POLICY_CLOSE || v->close_after)
 		engine_close(q->f, ACCESS_END_REFUSED);
-	return false;
+	return JUDGED_DONE;
+}
+
+/* ---- requests of partners that wait ---- */
+
+/* A wait has an end: 503. True when that is now. */
+static bool
+waited_enough(struct request *q)
+{
+	struct access *ax = q->f->ax;
+	uint64_t since = ax->showing ? ax->showing->since_ms : q->f->held_since_ms;
+
+	if (since == 0 || ax->now_ms - since < ENGINE_WAIT_MS)
+		return false;
+	answer_busy(q);
+	return true;
+}
+
+/* Behind the answer of the DNS; without room its connection is not read. */
+static int
+wait_for_dns(struct request *q)
+{
+	struct access *ax = q->f->ax;
+
+	if (waited_enough(q))
+		return ED_OK;
+	if (ax->showing)
+		return ED_STATE;
+	if (federate_park(q->f, q->m, &q->key, q->m->from.addr.host) == ED_OK)
+		return ED_OK;
+	count(CNT_PARTNER_PARK_FULL);
+	return ED_STATE;
+}
+
+/* ED_OK: it may go on; ED_STATE: hold it; ED_DENIED: it has been dealt with. */
+static int
+partner_limits(struct request *q)
+{
+	struct access *ax = q->f->ax;
+
+	if (q->f->kind != FLOW_PARTNER)
+		return ED_OK;
+	if (!ax->showing && federate_is_behind(q->f, q->m->from.addr.host))
+		return wait_for_dns(q) == ED_OK ? ED_DENIED : ED_STATE;
+	switch (federate_limit(q->f, &q->v, q->m)) {
+	case ED_OK:
+		return ED_OK;
+	case ED_STATE:
+		return waited_enough(q) ? ED_DENIED : ED_STATE;
+	default:
+		count(CNT_DROP_POLICY);
+		answer(q, 403, DIAG_NONE, STR_NONE);
+		return ED_DENIED;
+	}
 }
 
 /* Sign-ins over the rate of their address, or while we drain, are put off. */
@@ -158,13 +244,16 @@ refuse_route(struct request *q, const struct route *r)
 	struct reply_spec s = {.status = r->no.status,
 	    .reason = r->no.reason,
 	    .lines = r->no.lines,
-	    .diag = r->no.diag};
+	    .diag = r->no.diag,
+	    .diag_more = r->more};
 
 	count(r->why);
 	s.logon_data = q->f->kind == FLOW_CLIENT && q->v.traffic == TRAFFIC_REMOTE_USER;
 	egress_answer(q->f, &q->facts, q->m, &s);
 	if (r->no.foreign)
 		strike(q);
+	else if (r->event)
+		say_refused(q, r->event_id, r->event, r->reason);
 	else
 		log_debug(AREA_SIP, "", "request_refused", "flow=%llx code=%u",
 		    (unsigned long long)q->f->cid, r->no.status);
@@ -259,6 +348,8 @@ may_open_txn(const struct flow *f)
 {
 	uint32_t most = f->signed_in ? ENGINE_TXNS_CLIENT : ENGINE_TXNS_STRANGER;
 
+	if (f->kind == FLOW_PARTNER)
+		return f->n_txns < ENGINE_TXNS_PARTNER;
 	return f->kind != FLOW_CLIENT || f->n_txns < most ||
 	       (!f->ax->view->require_registration && f->n_txns < ENGINE_TXNS_CLIENT);
 }
@@ -283,8 +374,11 @@ open_txn(struct request *q, struct flow *to, uint64_t id, struct txn **ret_txn)
 	x->outward = flow_is_external(to);
 	x->traffic = (uint8_t)q->v.traffic;
 	if (x->outward) /* the outside party is the one we send to */
-		x->traffic = to->anonymous ? TRAFFIC_ANONYMOUS : TRAFFIC_REMOTE_USER;
+		x->traffic = to->kind == FLOW_PARTNER ? q->to_traffic
+			     : to->anonymous          ? TRAFFIC_ANONYMOUS
+						      : TRAFFIC_REMOTE_USER;
 	x->verified = q->v.verified;
+	x->discovered = q->v.discovered;
 	x->cseq = q->m->cseq;
 	x->with_auth = f->kind == FLOW_CLIENT && has_credentials(q->m);
 	f->n_txns++;
@@ -324,7 +418,8 @@ refuse_pass(struct request *q, const struct pass_sent *sent)
 static bool
 queue_is_full(const struct flow *to)
 {
-	return to->kind == FLOW_LINK && to->ax->ops->pending(to->ax->net, to) > ENGINE_LINK_QUEUE;
+	return (to->kind == FLOW_LINK || to->by_us) &&
+	       to->ax->ops->pending(to->ax->net, to) > ENGINE_LINK_QUEUE;
 }
 
 /* The transaction of a request that is about to leave, with what its responses will want. */
@@ -349,9 +444,10 @@ static void
 has_left(struct request *q, struct txn *x, struct flow *to)
 {
 	txn_sent_on(x, to);
-	if (to->kind == FLOW_LINK && !to->waiting_since_ms)
+	if ((to->kind == FLOW_LINK || to->by_us) && !to->waiting_since_ms)
 		to->waiting_since_ms = q->f->ax->now_ms;
-	if (q->m->method == SIP_INVITE)
+	/* One that waited for a partner has had its 100. */
+	if (q->m->method == SIP_INVITE && !(q->f->ax->showing && flow_is_inside(q->f)))
 		answer(q, 100, DIAG_NONE, STR_NONE);
 }
 
@@ -362,7 +458,8 @@ send_on(struct request *q, struct flow *to)
 	struct access *ax = q->f->ax;
 	bool stateless = q->m->method == SIP_ACK || q->m->method == SIP_BENOTIFY;
 	uint64_t id = engine_random(ax) >> 8 | (uint64_t)ax->slot << 56;
-	struct pass_to pt = {.peer = engine_peer(to), .cid = to->cid, .local = to->local};
+	struct pass_to pt = {
+	    .peer = engine_peer(to), .cid = to->cid, .domain = q->h.domain, .local = to->local};
 	struct pass_request p = {
 	    .from = &q->facts, .verdict = &q->v, .route = &q->h, .to = &pt, .txn_id = id};
 	struct pass_sent sent = {0};
@@ -425,7 +522,7 @@ cancel(struct request *q, struct txn *x)
 	if (x->cancel_came || x->state > TXN_PROCEEDING || !x->to || !x->keep.p)
 		return;
 	x->cancel_came = true;
-	text = reply_cancel(&q->w, engine_keep(x), q->facts.peer, q->m);
+	text = reply_cancel(&q->w, engine_keep(x), q->facts.peer, q->v.remote_fqdn, q->m);
 	if (!text.p)
 		return;
 	if (x->state == TXN_PROCEEDING) {
@@ -436,6 +533,39 @@ cancel(struct request *q, struct txn *x)
 	/* RFC 3261 9.1: not before a provisional response came. */
 	if (slab_text_take(&ax->txns.texts, &x->cancel, text.n) == ED_OK)
 		memcpy(x->cancel.p, text.p, text.n);
+}
+
+/* RFC 3261 9.2: 200 to the CANCEL, 487 to the INVITE that has not left yet. */
+static void
+cancel_parked(struct request *q, struct parked *x)
+{
+	struct access *ax = q->f->ax;
+	struct reply_spec s = {.status = 487};
+	struct ed_fault fault;
+	struct sip_msg *m = NULL;
+
+	answer(q, 200, DIAG_NONE, STR_NONE);
+	if (sip_msg_parse(&ax->arena, x->bytes, &ax->from_server, &m, &fault) == ED_OK)
+		egress_answer(q->f, &q->facts, m, &s);
+	if (x->queue == &ax->waiting)
+		q->f->n_parked--;
+	park_free(&ax->park, x);
+}
+
+/* The same for one whose request is parked. */
+static bool
+take_parked(struct request *q)
+{
+	struct access *ax = q->f->ax;
+	struct parked *x = ax->park.n ? park_find(&ax->park, &q->key) : NULL;
+
+	if (!x || x == ax->showing || x->from_cid != q->f->cid || q->m->method == SIP_ACK)
+		return false;
+	if (q->m->method == SIP_CANCEL)
+		cancel_parked(q, x);
+	else
+		count(CNT_RETRANSMITS);
+	return true;
 }
 
 /* True when the request belonged to an open transaction and is dealt with. */
@@ -478,6 +608,32 @@ refuse_ended(struct request *q, struct flow *to)
 	refuse_route(q, &gone);
 }
 
+/* Until there is a link to that partner, or a reason why there is none. */
+static void
+park_for_link(struct request *q, struct partner *p)
+{
+	struct access *ax = q->f->ax;
+	struct park_item item = {.from_cid = q->f->cid,
+	    .key = &q->key,
+	    .method = q->m->method,
+	    .domain = STR(""),
+	    .bytes = q->m->bytes};
+	struct parked *x;
+
+	if (p->queue.n < PARTNER_QUEUE_MAX &&
+	    park_put(&ax->park, &p->queue, &item, ax->now_ms, &x) == ED_OK) {
+		count(CNT_PARTNER_PARKED);
+		if (q->m->method == SIP_INVITE)
+			answer(q, 100, DIAG_NONE, STR_NONE);
+		return;
+	}
+	count(CNT_PARTNER_PARK_FULL);
+	log_warning(AREA_SIP, "ACC-2012", "overload",
+	    "flow=%llx limit=partner_queue open=%u own=%u", (unsigned long long)q->f->cid,
+	    ax->park.n, p->queue.n);
+	answer_busy(q);
+}
+
 /* ED_STATE: hold it. */
 static int
 send_somewhere(struct request *q, struct route *r)
@@ -485,10 +641,11 @@ send_somewhere(struct request *q, struct route *r)
 	for (unsigned tries = 0; r->kind == ROUTE_FLOW; tries++) {
 		struct flow *to = r->to;
 
+		q->to_traffic = r->traffic;
 		if (send_on(q, to) == ED_OK)
 			return ED_OK;
 		route_lost(to);
-		if (flow_is_external(to) || tries == SEND_TRIES) {
+		if ((flow_is_external(to) && !to->by_us) || tries == SEND_TRIES) {
 			refuse_ended(q, to);
 			return ED_OK;
 		}
@@ -496,7 +653,10 @@ send_somewhere(struct request *q, struct route *r)
 	}
 	if (r->kind == ROUTE_HOLD)
 		return ED_STATE;
-	refuse_route(q, r);
+	if (r->kind == ROUTE_PARK)
+		park_for_link(q, r->partner);
+	else
+		refuse_route(q, r);
 	return ED_OK;
 }
 
@@ -525,13 +685,25 @@ int
 request_take(struct flow *f, const struct sip_msg *m)
 {
 	struct request q = {.f = f, .m = m};
+	int r;
 
 	engine_facts(f, &q.facts);
 	engine_work(f->ax, &q.w);
-	if (!judge(&q) || register_put_off(&q))
-		return ED_OK;
 	txn_key_of(&f->ax->txns, m, f->cid, &q.key);
-	if (take_known(&q))
+	switch (judge(&q)) {
+	case JUDGED_GO:
+		break;
+	case JUDGED_DONE:
+		return ED_OK;
+	case JUDGED_WAIT:
+		return wait_for_dns(&q);
+	}
+	if (register_put_off(&q))
+		return ED_OK;
+	r = partner_limits(&q);
+	if (r != ED_OK)
+		return r == ED_STATE ? ED_STATE : ED_OK;
+	if (take_known(&q) || take_parked(&q))
 		return ED_OK;
 	if (via_is_loop(&q.w, m)) {
 		count(CNT_LOOPS);

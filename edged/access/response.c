@@ -5,6 +5,7 @@
 #include "access/keepalive.h"
 #include "access/names.h"
 #include "access/pass.h"
+#include "access/text.h"
 #include "access/via.h"
 #include "conf/conf.h"
 #include "sipparse/uri.h"
@@ -46,6 +47,12 @@ finish(struct access *ax, struct txn *x, uint16_t status, struct str to_tag)
 	} else {
 		response_txn_free(ax, x);
 	}
+}
+
+static bool
+is_to_partner(const struct txn *x)
+{
+	return x->outward && traffic_is_partner((enum traffic)x->traffic);
 }
 
 /* ---- responses that we make for what will not come ---- */
@@ -112,7 +119,8 @@ timer_fired(struct access *ax, struct txn *x)
 		return;
 	}
 	count(CNT_TIMER_B);
-	answer_and_finish(ax, x, x->outward ? 408 : 504, DIAG_CANNOT_ROUTE_NOW);
+	answer_and_finish(
+	    ax, x, x->outward && !is_to_partner(x) ? 408 : 504, DIAG_CANNOT_ROUTE_NOW);
 }
 
 void
@@ -139,7 +147,9 @@ lost(struct access *ax, struct txn *x)
 		return; /* answered; it stays for its ACK-less 32 s */
 	count(CNT_INFLIGHT_LOST);
 	/* What reached the next hop may have been done: it is not sent a second time (R11). */
-	if (x->outward)
+	if (is_to_partner(x))
+		answer_and_finish(ax, x, 504, DIAG_CONNECT_PARTNER);
+	else if (x->outward)
 		answer_and_finish(ax, x, 481, DIAG_ROUTE_SET);
 	else
 		answer_and_finish(ax, x, 504, DIAG_CANNOT_ROUTE_NOW);
@@ -318,6 +328,29 @@ answer_keepalive_facts(const struct txn *x, const struct flow *from, struct pass
 	p->keepalive_answer = x->keep_alive;
 }
 
+/*
+ * access-edge-sip 12: a partner's refusal without diagnostics gets 1034 for the inside; what it
+ * calls ms-diagnostics has been taken off (9.2).
+ */
+static void
+add_diagnostics(
+    const struct work *w, const struct flow *f, const struct sip_msg *m, struct sip_edits *e)
+{
+	struct str domain = str_first(m->to.addr.host, 255);
+	struct text t = text_start(w->arena, 600);
+	struct str line;
+
+	text_put(&t, STR(";Domain=\""));
+	text_put(&t, domain);
+	text_put(&t, STR("\";PeerServer=\""));
+	if (f->names && f->names->n)
+		text_put(&t, str_first(f->names->v[0], 255));
+	text_put(&t, STR("\""));
+	line = diag_line(w, FACTS_INTERNAL, DIAG_PREVIOUS_PARTNER, STR_NONE, text_done(&t));
+	if (line.p && line.n)
+		sip_edit_insert_last(e, line);
+}
+
 static void
 pass_on(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 {
@@ -334,6 +367,9 @@ pass_on(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *
 	answer_keepalive_facts(x, from, &p);
 	sip_edits_init(&e, &ax->arena, m);
 	r = pass_response(&w, &p, m, &e);
+	if (r == ED_OK && is_to_partner(x) && m->status >= 400 &&
+	    !sip_msg_find(m, STR("ms-diagnostics-public")))
+		add_diagnostics(&w, f, m, &e);
 	if (r == ED_OK)
 		r = egress_edits(from, &e, false) < 0 ? ED_GONE : ED_OK;
 	if (r == ED_LIMIT) {
@@ -407,6 +443,8 @@ final(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 		count(CNT_DROP_RES_LATE);
 		return;
 	}
+	if (x->discovered && from)
+		federate_answered(f->ax, m->from.addr.host, m->status);
 	if (!from)
 		for_nobody(x, f, m);
 	else if (from->kind == FLOW_CLIENT && is_inward_redirect(f->ax, x, m, &host))

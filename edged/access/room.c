@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,11 +29,12 @@
 #include "svc/log.h"
 #include "svc/svc.h"
 
-#define LISTENERS_MAX    64
-#define LINK_OUTPUT      (1024u * 1024u) /* toward the inside: one slow server must not cost links */
-#define LINK_CONNECT_MS  1500u
-#define KEYS_EVERY_MS    1000u
-#define HEADER_BLOCK_MAX 65536u
+#define LISTENERS_MAX      64
+#define LINK_OUTPUT        (1024u * 1024u) /* toward the inside: one slow server must not cost links */
+#define LINK_CONNECT_MS    1500u
+#define PARTNER_CONNECT_MS 4000u
+#define KEYS_EVERY_MS      1000u
+#define HEADER_BLOCK_MAX   65536u
 
 struct room;
 
@@ -54,6 +56,19 @@ struct room_listener {
 	enum svc_listener_kind kind;
 };
 
+struct room_question { /* one to the DNS on behalf of federation */
+	struct room *room;
+	char name[256]; /* domain or host */
+};
+
+#define PARTNER_TLS_MAX 64
+
+struct room_partner_tls { /* contexts cost a reading of all authorities: the last ones are kept */
+	char host[256];
+	struct tls_ctx *tls;
+	uint64_t used_ms;
+};
+
 struct room_view { /* what a reload exchanges as one */
 	const struct conf *conf;
 	struct view *view;
@@ -72,6 +87,7 @@ struct room {
 	size_t n_listeners;
 	struct room_source sources[NEXTHOP_SOURCES_MAX];
 	struct room_sibling siblings[256];
+	struct room_partner_tls partner_tls[PARTNER_TLS_MAX];
 	struct timer tick;
 	uint64_t keys_at_ms;
 	bool draining, drained;
@@ -154,6 +170,70 @@ net_resolve(void *net, const char *host, uint32_t source)
 }
 
 static void
+on_srv(void *arg, const struct resolve_answer *ans)
+{
+	struct room_question *q = arg;
+	struct access_srv a = {.err = ans->err, .ttl_s = ans->ttl_s};
+
+	for (uint8_t i = 0; ans->err == ED_OK && i < ans->n_srv && a.n < ACCESS_SRV_MAX; i++) {
+		a.v[a.n].host = str_of(ans->srv[i].target);
+		a.v[a.n++].port = ans->srv[i].port;
+	}
+	access_srv_answer(q->room->ax, q->name, &a);
+	free(q);
+}
+
+static void
+on_host(void *arg, const struct resolve_answer *ans)
+{
+	struct room_question *q = arg;
+
+	access_host_answer(q->room->ax, q->name, ans->err, ans->addrs, ans->n_addrs);
+	free(q);
+}
+
+static struct room_question *
+question_new(struct room *room, const char *name)
+{
+	struct room_question *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->room = room;
+	snprintf(q->name, sizeof(q->name), "%s", name);
+	return q;
+}
+
+static int
+net_srv(void *net, const char *domain)
+{
+	struct room *room = net;
+	struct room_question *q = question_new(room, domain);
+	char name[320];
+	int r, n = snprintf(name, sizeof(name), "_sipfederationtls._tcp.%s", domain);
+
+	if (!q)
+		return ED_NOMEM;
+	r = n < (int)sizeof(name) ? resolve_srv(room->resolve, str_of(name), on_srv, q)
+				  : ED_MALFORMED;
+	if (r < 0)
+		free(q);
+	return r;
+}
+
+static int
+net_host(void *net, const char *host)
+{
+	struct room *room = net;
+	struct room_question *q = question_new(room, host);
+	int r = q ? resolve_host(room->resolve, str_of(host), on_host, q) : ED_NOMEM;
+
+	if (r < 0)
+		free(q);
+	return r;
+}
+
+static void
 sibling_end(struct room_sibling *s)
 {
 	if (!s->ev)
@@ -186,7 +266,7 @@ on_up(struct conn *c, void *arg, const struct tls_facts *facts)
 	struct room *room = access_net(f);
 
 	f->local = *conn_local(c);
-	if (flow_is_external(f))
+	if (flow_is_external(f) && !f->by_us)
 		admit_up(room->admit, &f->peer);
 	if (access_flow_up(f, facts) < 0)
 		conn_close(c, CONN_END_LOCAL);
@@ -207,7 +287,7 @@ say_failed(struct conn *c, const struct flow *f, enum conn_end why)
 {
 	char a[ADDR_STR_LEN], q[LOG_QUOTE_LEN];
 
-	if (f->kind == FLOW_LINK) /* the pool says it once for a member */
+	if (f->kind == FLOW_LINK || f->by_us) /* the pool says it once for a member */
 		return;
 	count(why == CONN_END_HANDSHAKE_TIMEOUT ? CNT_TLS_TIMEOUT
 	      : flow_is_external(f)             ? CNT_TLS_FAILED_EXTERNAL
@@ -224,7 +304,7 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 	struct room *room = access_net(f);
 	bool was_up = conn_facts(c) != NULL;
 
-	if (flow_is_external(f))
+	if (flow_is_external(f) && !f->by_us)
 		admit_drop(room->admit, &f->peer, was_up);
 	if (!was_up)
 		say_failed(c, f, why);
@@ -251,13 +331,12 @@ limits_for(const struct room *room, bool external, bool client)
 
 /* Our own address on that side, of the family of `like`. */
 static struct addr
-own_address(const struct conf *c, const struct addr *like)
+own_address(const struct conf_list *own, const struct addr *like)
 {
 	struct addr a;
 
-	for (uint32_t i = 0; i < c->internal.addresses.n; i++)
-		if (addr_parse_ip(&a, str_of(c->internal.addresses.v[i])) == ED_OK &&
-		    a.family == like->family) {
+	for (uint32_t i = 0; i < own->n; i++)
+		if (addr_parse_ip(&a, str_of(own->v[i])) == ED_OK && a.family == like->family) {
 			a.port = 0;
 			return a;
 		}
@@ -269,7 +348,7 @@ net_open(void *net, struct flow *f, const struct addr *addr, const char *host)
 {
 	struct room *room = net;
 	struct conn_target t = {.addr = *addr,
-	    .bind = own_address(room->now.conf, addr),
+	    .bind = own_address(&room->now.conf->internal.addresses, addr),
 	    .device = room->now.conf->internal.interface,
 	    .host = host};
 	struct conn_limits lim = limits_for(room, false, false);
@@ -282,6 +361,66 @@ net_open(void *net, struct flow *f, const struct addr *addr, const char *host)
 	return f->conn ? ED_OK : ED_SYS;
 }
 
+static void
+partner_tls_forget(struct room *room)
+{
+	for (unsigned i = 0; i < PARTNER_TLS_MAX; i++) {
+		tls_ctx_unref(room->partner_tls[i].tls);
+		room->partner_tls[i].tls = NULL;
+	}
+}
+
+static struct tls_ctx *
+partner_tls(struct room *room, const char *host)
+{
+	struct room_partner_tls *p = NULL;
+	const char *why = "";
+
+	for (unsigned i = 0; i < PARTNER_TLS_MAX; i++) {
+		struct room_partner_tls *at = &room->partner_tls[i];
+
+		if (at->tls && strcmp(at->host, host) == 0) {
+			p = at;
+			break;
+		}
+		if (!p || (p->tls && (!at->tls || at->used_ms < p->used_ms)))
+			p = at;
+	}
+	if (!p->tls || strcmp(p->host, host) != 0) {
+		struct tls_ctx *fresh = NULL;
+
+		if (room_tls_partner(
+			room->now.conf, svc_keys(room->svc), str_of(host), &fresh, &why) < 0) {
+			log_error(AREA_CERT, "", "partner_tls_failed", "host=%s reason=\"%s\"",
+			    host, why);
+			return NULL;
+		}
+		tls_ctx_unref(p->tls);
+		p->tls = fresh;
+		snprintf(p->host, sizeof(p->host), "%s", host);
+	}
+	p->used_ms = loop_now_ms(room->loop);
+	return p->tls;
+}
+
+static int
+net_open_partner(void *net, struct flow *f, const struct addr *addr, const char *host)
+{
+	struct room *room = net;
+	struct conn_target t = {.addr = *addr,
+	    .bind = own_address(&room->now.conf->external.access.addresses, addr),
+	    .device = room->now.conf->external.interface,
+	    .host = host};
+	struct conn_limits lim = limits_for(room, true, false);
+	struct tls_ctx *tls = partner_tls(room, host);
+
+	if (!tls)
+		return ED_SYS;
+	lim.connect_ms = PARTNER_CONNECT_MS;
+	f->conn = conn_open(room->loop, &t, tls, &lim, &conn_ops, f);
+	return f->conn ? ED_OK : ED_SYS;
+}
+
 static const struct access_ops access_ops = {
     .reserve = net_reserve,
     .commit = net_commit,
@@ -291,6 +430,9 @@ static const struct access_ops access_ops = {
     .set_idle = net_set_idle,
     .open = net_open,
     .resolve = net_resolve,
+    .open_partner = net_open_partner,
+    .srv = net_srv,
+    .host = net_host,
     .to_sibling = net_to_sibling,
     .random = net_random,
     .now_ms = net_now_ms,
@@ -549,6 +691,7 @@ start_core(struct room *room, const char **ret_why)
 	    .ops = &access_ops,
 	    .net = room,
 	    .slot = svc_worker(room->svc),
+	    .n_workers = svc_workers(room->svc),
 	    .counter_base = svc_counter_base(room->svc),
 	    .hash_key = *svc_hash_key(room->svc),
 	    .view = room->now.view,
@@ -616,6 +759,7 @@ room_commit(void *arg)
 	}
 	room->now = room->next;
 	memset(&room->next, 0, sizeof(room->next));
+	partner_tls_forget(room);
 	view_drop(&old);
 	lim = admit_limits_of(room->now.conf);
 	admit_set_limits(room->admit, &lim);

@@ -120,6 +120,24 @@ room_tls_new(const struct conf *c, struct keycall *keys, uint32_t ticket_period,
 	return ED_OK;
 }
 
+int
+room_tls_partner(const struct conf *c, struct keycall *keys, struct str host, struct tls_ctx **ret,
+    const char **ret_why)
+{
+	struct tls_identity id = identity(&c->certificates.external, keys);
+	struct tls_client_conf k = {.id = &id,
+	    .trust_pem = str_of(c->certificates.external_trust_pem),
+	    .expect = &host,
+	    .n_expect = 1,
+	    .only_tls13 = strcmp(c->access.min_tls, "1.3") == 0};
+	struct ed_fault fault = {0};
+	int r = tls_client_new(&k, ret, &fault);
+
+	if (r < 0)
+		*ret_why = fault.what ? fault.what : "certificates.external_trust";
+	return r;
+}
+
 void
 room_tls_done(struct room_tls *t)
 {

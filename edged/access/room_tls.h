@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 struct conf;
 struct keycall;
@@ -25,6 +26,10 @@ struct room_tls {
 /* *ret_why: static text that names the certificate or file. On error nothing is held. */
 int room_tls_new(const struct conf *c, struct keycall *keys, uint32_t ticket_period,
     struct room_tls *ret, const char **ret_why) ED_MUST_CHECK;
+/* For one connection to a partner: its certificate must carry host, no other name and no CN will do
+ * (11.3). */
+int room_tls_partner(const struct conf *c, struct keycall *keys, struct str host,
+    struct tls_ctx **ret, const char **ret_why) ED_MUST_CHECK;
 void room_tls_done(struct room_tls *t);
 
 #endif

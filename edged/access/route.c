@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "access/engine.h"
+#include "access/text.h"
 #include "svc/log.h"
 
 /* ---- what the next hop pool asks of the core ---- */
@@ -44,6 +45,8 @@ route_lost(struct flow *to)
 	struct nexthop_link *l = to->link;
 
 	to->closing = true;
+	if (to->plink)
+		partner_link_down(to, "ended", "");
 	if (!l)
 		return;
 	to->link = NULL;
@@ -172,15 +175,76 @@ to_client(struct flow *f, const struct sip_msg *m, uint64_t cid, struct route *r
 }
 
 static void
-to_partner(struct flow *f, const struct hide_route *h, struct route *ret)
+refused_target(struct route *ret, const struct policy_target *t)
 {
+	refuse(ret, t->status, t->diag, CNT_DROP_UNKNOWN_DOMAIN);
+	ret->reason = policy_why_name(t->why);
+	ret->event_id = t->why == POLICY_WHY_BLOCKED_DOMAIN ? "FED-3004"
+			: t->why == POLICY_WHY_NOT_FOR_US   ? "ACC-2005"
+							    : "FED-3003";
+	ret->event = t->why == POLICY_WHY_BLOCKED_DOMAIN ? "partner_blocked"
+		     : t->why == POLICY_WHY_NOT_FOR_US   ? "domain_not_served"
+							 : "partner_not_allowed";
+}
+
+/* ;domain="fabrikam.com";tls-target="sip.fabrikam.com": for the inside only. */
+static struct str
+diag_more(struct access *ax, struct str domain, const struct partner *p)
+{
+	const char *host = p->n_hosts ? p->hosts[p->n_hosts - 1].name : NULL;
+	struct text t = text_start(&ax->arena, 600);
+
+	text_put(&t, STR(";domain=\""));
+	text_put(&t, str_first(domain, 255));
+	if (p->by_srv && (p->diag == DIAG_SRV_UNRESOLVED || p->diag == DIAG_SRV_CONFLICT))
+		text_put(&t, STR("\";dns-srv-result=\"NegativeResult"));
+	else if (host) {
+		text_put(&t, STR("\";tls-target=\""));
+		text_put(&t, str_of(host));
+	}
+	text_put(&t, STR("\""));
+	return text_done(&t);
+}
+
+/* One dialog keeps to one link while the links stand. */
+static uint64_t
+spread_of(const struct access *ax, const struct sip_msg *m)
+{
+	return hash_bytes(&ax->hash_key, m->call_id.p, m->call_id.n);
+}
+
+static void
+to_partner(struct flow *f, const struct sip_msg *m, const struct hide_route *h, struct route *ret)
+{
+	struct access *ax = f->ax;
 	struct policy_target t;
 
-	policy_target(f->ax->view, h->domain, h->edge_route, &t);
-	if (t.kind == POLICY_TARGET_REFUSED)
-		refuse(ret, t.status, t.diag, CNT_DROP_UNKNOWN_DOMAIN);
-	else /* an allowed partner, but no link to partners is kept by this build of the core */
-		refuse(ret, 504, DIAG_CANNOT_ROUTE_NOW, CNT_DROP_UNKNOWN_DOMAIN);
+	policy_target(ax->view, h->domain, h->edge_route, &t);
+	if (t.kind == POLICY_TARGET_REFUSED) {
+		refused_target(ret, &t);
+		return;
+	}
+	if (!policy_is_federated(m->method)) {
+		refuse(ret, 403, DIAG_REQUEST_KIND, CNT_DROP_POLICY);
+		return;
+	}
+	ret->traffic = t.traffic;
+	switch (partner_pick(ax, &t, h->domain, spread_of(ax, m), &ret->partner, &ret->to)) {
+	case PARTNER_USE:
+		ret->kind = ROUTE_FLOW;
+		return;
+	case PARTNER_WAIT:
+		ret->kind = ROUTE_PARK;
+		return;
+	case PARTNER_NO:
+		break;
+	}
+	if (!ret->partner) {
+		refuse(ret, 503, DIAG_CANNOT_ROUTE_NOW, CNT_PARTNER_PARK_FULL);
+		return;
+	}
+	refuse(ret, 504, ret->partner->diag, CNT_DROP_NO_PARTNER);
+	ret->more = diag_more(ax, h->domain, ret->partner);
 }
 
 void
@@ -197,7 +261,7 @@ route_choose(struct flow *f, const struct facts *facts, const struct sip_msg *m,
 	case HIDE_TO_DOMAIN:
 	case HIDE_TO_EDGE_ROUTE:
 	case HIDE_TO_URI:
-		to_partner(f, h, ret);
+		to_partner(f, m, h, ret);
 		return;
 	case HIDE_REFUSE:
 		break;

@@ -70,6 +70,7 @@ struct txn {
 	bool with_auth : 1;   /* it carried credentials */
 	bool cancel_came : 1; /* a CANCEL was answered */
 	bool cancel_sent : 1;
+	bool discovered : 1;     /* it came from a discovered partner */
 	bool probe : 1;          /* our own OPTIONS to a next hop member */
 	struct slab_text stub;   /* what answering it later takes */
 	struct slab_text cancel; /* CANCEL that waits for a provisional response */

@@ -158,6 +158,8 @@ struct conf {
 		struct conf_list blocked;
 		struct conf_provider *providers;
 		uint32_t n_providers;
+		uint32_t outgoing_tls_count, discovered_rate, discovered_contacts,
+		    discovered_window_min;
 	} federation;
 	struct {
 		const char *realm;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "access/counters.h"
+#include "conf/conf.h"
 #include "svc/log.h"
 #include "world.h"
 
@@ -120,17 +121,30 @@ do_host(struct script *s, const char *rest)
 	snprintf(s->w.hosts[i].cert, sizeof(s->w.hosts[i].cert), "%s", cert);
 }
 
+/* Addresses, or the targets of an SRV record; "later" and "fails" are the name servers' moods. */
 static void
 do_dns(struct script *s, const char *rest)
 {
-	char addrs[4][64];
-	unsigned i = s->w.n_dns++;
-	int n = sscanf(rest, "%127s = %63s %63s %63s %63s", s->w.dns[i].name, addrs[0], addrs[1],
-	    addrs[2], addrs[3]);
+	struct world_dns *d = &s->w.dns[s->w.n_dns];
+	char words[4][128];
+	int n = sscanf(rest, "%299s = %127s %127s %127s %127s", d->name, words[0], words[1],
+	    words[2], words[3]);
 
-	for (int k = 0; k < n - 1; k++)
-		if (addr_parse_ip(&s->w.dns[i].addrs[s->w.dns[i].n], str_of(addrs[k])) == ED_OK)
-			s->w.dns[i].n++;
+	if (s->w.n_dns == sizeof(s->w.dns) / sizeof(s->w.dns[0]) || n < 1) {
+		world_fail(&s->w, "dns: cannot read");
+		return;
+	}
+	for (int k = 0; k < n - 1; k++) {
+		d->later |= strcmp(words[k], "later") == 0;
+		d->fails |= strcmp(words[k], "fails") == 0;
+		if (addr_parse_ip(&d->addrs[d->n], str_of(words[k])) == ED_OK)
+			d->n++;
+		else
+			snprintf(d->targets[d->n_targets++], sizeof(d->targets[0]), "%s", words[k]);
+	}
+	s->w.n_dns++;
+	if (s->w.n_nodes)
+		world_answer_dns(&s->w);
 }
 
 static void
@@ -142,6 +156,54 @@ do_conf(struct script *s, const char *rest)
 		world_fail(&s->w, "conf: cannot read");
 	else
 		world_conf(&s->w, key, value);
+}
+
+/* The value behind "key=" in rest, in the arena of the configuration; "" when it is not there. */
+static const char *
+word_of(struct script *s, const char *rest, const char *key)
+{
+	char value[256] = "";
+	const char *at = strstr(rest, key);
+
+	if (at)
+		sscanf(at + strlen(key), "%255s", value);
+	return arena_str(&s->w.conf->arena, (struct str){value, strlen(value) + 1}).p;
+}
+
+/* "allow DOMAIN [proxy=FQDN] [level=use_source]": a row of federation.allowed. */
+static void
+do_allow(struct script *s, const char *rest)
+{
+	struct conf *c = s->w.conf;
+	struct conf_allowed_domain *a = &s->w.allowed[c->federation.n_allowed];
+	char domain[128] = "";
+
+	sscanf(rest, "%127s", domain);
+	if (c->federation.n_allowed++ == WORLD_ROWS_MAX)
+		abort();
+	a->domain = arena_str(&c->arena, (struct str){domain, strlen(domain) + 1}).p;
+	a->proxy_fqdn = word_of(s, rest, "proxy=");
+	a->verification = word_of(s, rest, "level=");
+	c->federation.allowed = s->w.allowed;
+}
+
+/* "provider FQDN [public] [shared]": an enabled row of federation.providers without domains. */
+static void
+do_provider(struct script *s, const char *rest)
+{
+	struct conf *c = s->w.conf;
+	struct conf_provider *p = &s->w.providers[c->federation.n_providers];
+	char fqdn[128] = "";
+
+	sscanf(rest, "%127s", fqdn);
+	if (c->federation.n_providers++ == WORLD_ROWS_MAX)
+		abort();
+	p->name = p->proxy_fqdn = arena_str(&c->arena, (struct str){fqdn, strlen(fqdn) + 1}).p;
+	p->verification = word_of(s, rest, "level=");
+	p->enabled = true;
+	p->is_public = strstr(rest, " public") != NULL;
+	p->shared_address_space = strstr(rest, " shared") != NULL;
+	c->federation.providers = s->w.providers;
 }
 
 static void
@@ -433,6 +495,10 @@ statement(struct script *s, const char *line)
 		do_host(s, line + at);
 	else if (strcmp(first, "dns") == 0)
 		do_dns(s, line + at);
+	else if (strcmp(first, "allow") == 0)
+		do_allow(s, line + at);
+	else if (strcmp(first, "provider") == 0)
+		do_provider(s, line + at);
 	else if (strcmp(first, "start") == 0)
 		world_start(&s->w, strstr(line, "workers") ? 2 : 1);
 	else if (strcmp(first, "reload") == 0)

@@ -148,6 +148,52 @@ op_resolve(void *net, const char *host, uint32_t source)
 }
 
 static int
+op_open_partner(void *net, struct flow *f, const struct addr *addr, const char *host)
+{
+	struct node *node = net;
+	char name[24];
+	struct peer *p;
+
+	snprintf(name, sizeof(name), "P%u", ++node->w->n_partner_links);
+	p = peer_new(node->w, name, true, node);
+	p->by_us = true;
+	p->f = f;
+	p->addr = *addr;
+	snprintf(p->host, sizeof(p->host), "%s", host);
+	f->conn = p;
+	return ED_OK;
+}
+
+/* "dns NAME = later": the question waits for "dns NAME = ..." that answers it. */
+static int
+ask_dns(struct node *node, const char *name, bool srv)
+{
+	struct world *w = node->w;
+	struct world_question *q = &w->questions[w->n_questions];
+
+	if (w->n_questions == WORLD_QUESTIONS_MAX)
+		return ED_LIMIT;
+	snprintf(q->name, sizeof(q->name), "%s", name);
+	q->srv = srv;
+	q->node = node;
+	w->n_questions++;
+	world_answer_dns(w);
+	return ED_OK;
+}
+
+static int
+op_srv(void *net, const char *domain)
+{
+	return ask_dns(net, domain, true);
+}
+
+static int
+op_host(void *net, const char *host)
+{
+	return ask_dns(net, host, false);
+}
+
+static int
 op_to_sibling(void *net, unsigned slot, struct str bytes)
 {
 	struct node *node = net;
@@ -202,11 +248,62 @@ static const struct access_ops ops = {
     .set_idle = op_set_idle,
     .open = op_open,
     .resolve = op_resolve,
+    .open_partner = op_open_partner,
+    .srv = op_srv,
+    .host = op_host,
     .to_sibling = op_to_sibling,
     .random = op_random,
     .now_ms = op_now_ms,
     .clock_s = op_clock_s,
 };
+
+static const struct world_dns *
+dns_find(const struct world *w, const char *name)
+{
+	for (unsigned i = w->n_dns; i-- > 0;) /* the last one said holds */
+		if (strcmp(w->dns[i].name, name) == 0)
+			return &w->dns[i];
+	return NULL;
+}
+
+static void
+answer_srv(struct node *node, const char *domain, const struct world_dns *d)
+{
+	struct access_srv a = {.err = d ? ED_OK : ED_GONE, .ttl_s = 300};
+
+	for (unsigned i = 0; d && i < d->n_targets; i++) {
+		a.v[a.n].host = str_of(d->targets[i]);
+		a.v[a.n++].port = 5061;
+	}
+	if (d && d->fails)
+		a.err = ED_SYS;
+	access_srv_answer(node->ax, domain, &a);
+}
+
+void
+world_answer_dns(struct world *w)
+{
+	for (unsigned i = 0; i < w->n_questions;) {
+		struct world_question q = w->questions[i];
+		char key[300];
+		const struct world_dns *d;
+
+		snprintf(key, sizeof(key), "%s%s", q.srv ? "_sipfederationtls._tcp." : "", q.name);
+		d = dns_find(w, key);
+		if (d && d->later) {
+			i++;
+			continue;
+		}
+		memmove(&w->questions[i], &w->questions[i + 1],
+		    (--w->n_questions - i) * sizeof(w->questions[0]));
+		if (q.srv)
+			answer_srv(q.node, q.name, d);
+		else
+			access_host_answer(q.node->ax, q.name, d && d->n ? ED_OK : ED_GONE,
+			    d ? d->addrs : NULL, d ? (uint8_t)d->n : 0);
+		i = 0; /* an answer may have led to questions */
+	}
+}
 
 /* ---- configuration ---- */
 
@@ -403,9 +500,17 @@ link_step(struct world *w, struct peer *p)
 			mood = w->hosts[i].mood;
 			cert = w->hosts[i].cert;
 		}
+	if (mood == HOST_UP && p->external && !strstr(cert, p->host)) {
+		p->closing = true; /* net/tls checks the name before on_up */
+		snprintf(p->end, sizeof(p->end), "tls_failed");
+		snprintf(p->detail, sizeof(p->detail), "wrong name: expected %.100s", p->host);
+		return true;
+	}
 	if (mood == HOST_UP) {
 		snprintf(p->cert, sizeof(p->cert), "%s", cert);
-		if (addr_parse(&p->f->local, STR("10.30.0.5:49310")) < 0)
+		if (p->external && addr_parse(&p->f->local, STR("203.0.113.10:49320")) < 0)
+			abort();
+		if (!p->external && addr_parse(&p->f->local, STR("10.30.0.5:49310")) < 0)
 			abort();
 		return bring_up(p);
 	}
@@ -445,7 +550,7 @@ peer_step(struct world *w, struct peer *p)
 		struct flow *f = p->f;
 
 		p->f = NULL;
-		access_flow_down(f, p->end, "");
+		access_flow_down(f, p->end, p->detail);
 		return true;
 	}
 	if (!p->up)

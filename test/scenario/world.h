@@ -13,16 +13,18 @@
 #include "access/core.h"
 #include "access/view.h"
 #include "base/addr.h"
+#include "conf/conf.h"
 #include "text.h"
 
-#define WORLD_PEERS_MAX 64
-#define WORLD_NODES_MAX 2
-#define WORLD_HOSTS_MAX 16
-#define WORLD_VARS_MAX  128
-#define WORLD_SEEN_MAX  4096
+#define WORLD_PEERS_MAX     64
+#define WORLD_NODES_MAX     2
+#define WORLD_HOSTS_MAX     16
+#define WORLD_VARS_MAX      128
+#define WORLD_SEEN_MAX      4096
+#define WORLD_QUESTIONS_MAX 64
+#define WORLD_ROWS_MAX      8
 
 struct world;
-struct conf;
 struct token_ring;
 
 struct node { /* one worker */
@@ -39,7 +41,7 @@ struct peer { /* the far end of one connection */
 	bool external, by_us; /* by_us: the edge opened it */
 	bool up, closing, paused, deaf, asked_close;
 	enum access_end why;
-	char end[32];
+	char end[32], detail[128];
 	uint64_t opened_ms;
 	struct addr addr;
 	char cert[512]; /* names, comma-separated */
@@ -56,28 +58,43 @@ struct peer { /* the far end of one connection */
 
 enum host_mood { HOST_UP, HOST_REFUSED, HOST_SILENT };
 
+struct world_dns { /* what the name servers say; the record of a name said last holds */
+	char name[300];
+	struct addr addrs[4];
+	unsigned n;
+	char targets[4][128]; /* of an SRV record, in the order of use */
+	unsigned n_targets;
+	bool later, fails;
+};
+
+struct world_question {
+	struct node *node;
+	char name[256];
+	bool srv;
+};
+
 struct world {
 	uint64_t now_ms;
 	uint64_t random;
 	struct conf *conf;
+	struct conf_allowed_domain allowed[WORLD_ROWS_MAX];
+	struct conf_provider providers[WORLD_ROWS_MAX];
 	struct view *view;
 	struct token_ring *ring;
 	struct node nodes[WORLD_NODES_MAX];
 	unsigned n_nodes;
 	struct peer *peers[WORLD_PEERS_MAX];
-	unsigned n_peers, n_links;
+	unsigned n_peers, n_links, n_partner_links;
 	struct {
 		struct addr addr;
 		enum host_mood mood;
 		char cert[128];
 	} hosts[WORLD_HOSTS_MAX];
 	unsigned n_hosts;
-	struct {
-		char name[128];
-		struct addr addrs[4];
-		unsigned n;
-	} dns[8];
+	struct world_dns dns[32];
 	unsigned n_dns;
+	struct world_question questions[WORLD_QUESTIONS_MAX]; /* not answered yet */
+	unsigned n_questions;
 	struct {
 		char name[64];
 		char *value;
@@ -95,6 +112,8 @@ bool world_conf(struct world *w, const char *key, const char *value);
 bool world_start(struct world *w, unsigned n_nodes);
 void world_reload(struct world *w);
 
+/* Questions of federation whose answer is known by now. */
+void world_answer_dns(struct world *w);
 /* Let everything that is due now happen, until nothing moves. */
 void world_settle(struct world *w);
 /* Let time pass, in steps of a tick. */

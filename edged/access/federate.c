@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * access/federate.c: what the core does for requests of partners beside judging them: the DNS is
+ * asked and the request waits (access-edge-sip 3.2 step 6), discovered partners are slowed down
+ * (11.6), and the log says which rule and which fact refused one (11.7: the partner is told
+ * little).
+ *
+ * A request that waits is parked in access.waiting. It is shown again when an answer came, and in
+ * each tick; what must go on waiting keeps its place, and later requests of the same connection and
+ * domain stay behind it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "access/engine.h"
+#include "conf/conf.h"
+#include "svc/log.h"
+
+#define NAMES_SHOWN 4u
+
+/* ---- the DNS ---- */
+
+bool
+federate_ask(struct flow *f, struct str domain, int *ret_r)
+{
+	struct access *ax = f->ax;
+	char text[256];
+	struct str ask;
+	int r;
+
+	*ret_r = ED_STATE;
+	switch (lookup_get(&f->lookups, domain, ax->now_ms, &ask)) {
+	case LOOKUP_KNOWN:
+		return true;
+	case LOOKUP_PENDING:
+		return false;
+	case LOOKUP_FULL:
+		*ret_r = ED_LIMIT;
+		return false;
+	case LOOKUP_ASK:
+		break;
+	}
+	count(CNT_PARTNER_LOOKUPS);
+	r = ED_MALFORMED;
+	if (ask.n < sizeof(text)) {
+		memcpy(text, ask.p, ask.n);
+		text[ask.n] = '\0';
+		r = ax->ops->srv(ax->net, text);
+	}
+	if (r < 0) { /* nobody will answer: not a name, or too many questions */
+		struct access_srv a = {.err = r == ED_MALFORMED ? ED_GONE : ED_SYS, .ttl_s = 5};
+
+		lookup_answer(f->lookups, ask, &a, ax->now_ms);
+	}
+	return lookup_get(&f->lookups, domain, ax->now_ms, &ask) == LOOKUP_KNOWN;
+}
+
+void
+access_srv_answer(struct access *ax, const char *domain, const struct access_srv *a)
+{
+	struct str d = str_of(domain);
+	bool came = false;
+
+	ax->now_ms = ax->ops->now_ms(ax->net);
+	LIST_EACH(it, &ax->partner_flows)
+	{
+		struct flow *f = LIST_OF(it, struct flow, peers);
+
+		if (f->lookups)
+			came |= lookup_answer(f->lookups, d, a, ax->now_ms);
+	}
+	partners_srv(ax, d, a);
+	if (came)
+		federate_wake(ax);
+	partners_flush(ax);
+}
+
+void
+access_host_answer(
+    struct access *ax, const char *host, int err, const struct addr *addrs, uint8_t n)
+{
+	ax->now_ms = ax->ops->now_ms(ax->net);
+	partners_host(ax, str_of(host), err, addrs, n);
+	partners_flush(ax);
+}
+
+/* ---- waiting ---- */
+
+int
+federate_park(struct flow *f, const struct sip_msg *m, const struct txn_key *key, struct str domain)
+{
+	struct access *ax = f->ax;
+	struct park_item item = {.from_cid = f->cid,
+	    .key = key,
+	    .method = m->method,
+	    .domain = domain,
+	    .bytes = m->bytes};
+	struct parked *x;
+	int r;
+
+	if (f->n_parked >= ENGINE_WAITING)
+		return ED_LIMIT;
+	r = park_put(&ax->park, &ax->waiting, &item, ax->now_ms, &x);
+	if (r < 0)
+		return r;
+	x->counted = f->counted;
+	f->n_parked++;
+	count(CNT_PARTNER_PARKED);
+	return ED_OK;
+}
+
+bool
+federate_is_behind(const struct flow *f, struct str domain)
+{
+	if (f->n_parked == 0)
+		return false;
+	LIST_EACH(it, &f->ax->waiting.head)
+	{
+		const struct parked *x = LIST_OF(it, struct parked, link);
+
+		if (x->from_cid == f->cid && str_eq_nocase(x->domain, domain))
+			return true;
+	}
+	return false;
+}
+
+static void
+show(struct access *ax, struct flow *f, struct parked *x)
+{
+	if (f->stalled == ax->round || lookup_is_pending(f->lookups, x->domain, ax->now_ms))
+		return;
+	if (ingress_show_again(f, x) == ED_STATE) {
+		f->stalled = ax->round; /* what came later stays behind it */
+		return;
+	}
+	f->n_parked--;
+	park_free(&ax->park, x);
+}
+
+void
+federate_wake(struct access *ax)
+{
+	if (ax->in_message) {
+		ax->wake_waiting = true;
+		return;
+	}
+	ax->wake_waiting = false;
+	if (++ax->round == 0)
+		ax->round = 1;
+	LIST_EACH_SAFE(it, &ax->waiting.head)
+	{
+		struct parked *x = LIST_OF(it, struct parked, link);
+		struct flow *f = flow_find(&ax->flows, x->from_cid);
+
+		if (f) {
+			show(ax, f, x);
+			continue;
+		}
+		count(CNT_DROP_RES_CLIENT_GONE);
+		park_free(&ax->park, x);
+	}
+}
+
+/* ---- discovered partners ---- */
+
+static struct str
+lower(struct str s, char *buf, size_t room)
+{
+	size_t n = s.n < room ? s.n : room;
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = (char)ascii_lower((unsigned char)s.p[i]);
+	return (struct str){buf, n};
+}
+
+/* The user of ours that it is for: To, without parameters. */
+static uint64_t
+contact_of(const struct access *ax, const struct sip_msg *m)
+{
+	const struct sip_uri *u = &m->to.addr;
+	char buf[600];
+	struct str user = lower(u->user, buf, 300);
+	struct str host = lower(u->host, buf + user.n + 1, 256);
+
+	buf[user.n] = '@';
+	return hash_bytes(&ax->hash_key, buf, user.n + 1 + host.n);
+}
+
+static void
+say_entered(struct access *ax, struct str domain, enum watch_state s)
+{
+	const struct conf *c = engine_conf(ax);
+
+	switch (s) {
+	case WATCH_NORMAL:
+		return;
+	case WATCH_THROTTLED:
+		log_warning(AREA_SIP, "FED-3009", "partner_throttled",
+		    "domain=" STR_FMT " rate=%u hint=\"an entry in federation.allowed lifts the "
+		    "limit\"",
+		    STR_ARG(domain), c->federation.discovered_rate);
+		return;
+	case WATCH_SUSPICIOUS:
+		count(CNT_PARTNER_SUSPICIOUS);
+		log_warning(AREA_SIP, "FED-3010", "partner_suspicious",
+		    "domain=" STR_FMT " rate=1 hint=\"most of its requests fail: block the domain, "
+		    "or allow it\"",
+		    STR_ARG(domain));
+		return;
+	case WATCH_CONTACTS:
+		log_warning(AREA_SIP, "FED-3008", "partner_contacts",
+		    "domain=" STR_FMT " limit=%u hint=\"an entry in federation.allowed lifts the "
+		    "limit\"",
+		    STR_ARG(domain), c->federation.discovered_contacts);
+		return;
+	}
+}
+
+int
+federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_msg *m)
+{
+	struct access *ax = f->ax;
+	bool *counted = ax->showing ? &ax->showing->counted : NULL;
+	enum watch_state entered;
+	uint32_t wait_ms = 0;
+	char buf[256];
+	struct str domain = lower(v->domain, buf, sizeof(buf));
+
+	if (!v->discovered || (counted ? *counted : f->counted))
+		return ED_OK;
+	switch (
+	    watch_request(ax->watch, domain, contact_of(ax, m), ax->now_ms, &wait_ms, &entered)) {
+	case WATCH_PASS:
+		if (counted)
+			*counted = true;
+		else
+			f->counted = true;
+		return ED_OK;
+	case WATCH_WAIT:
+		count(CNT_PARTNER_THROTTLED);
+		say_entered(ax, domain, entered);
+		f->hold_ms = wait_ms;
+		return ED_STATE;
+	case WATCH_REFUSE:
+		break;
+	}
+	count(CNT_PARTNER_CONTACTS);
+	say_entered(ax, domain, entered);
+	return ED_DENIED;
+}
+
+void
+federate_answered(struct access *ax, struct str text, uint16_t status)
+{
+	enum watch_state entered;
+	char buf[256];
+	struct str domain = lower(text, buf, sizeof(buf));
+
+	watch_response(ax->watch, domain, status, ax->now_ms, &entered);
+	say_entered(ax, domain, entered);
+}
+
+/* ---- what the log says ---- */
+
+/* The step of the decision procedure (access-edge-sip 3.2) or the rule that spoke. */
+static const char *
+rule_of(enum policy_why why)
+{
+	switch (why) {
+	case POLICY_WHY_SPOOFED_DOMAIN:
+		return "3.2-1";
+	case POLICY_WHY_BLOCKED_DOMAIN:
+		return "3.2-2";
+	case POLICY_WHY_NAME_MISMATCH:
+		return "3.2-4";
+	case POLICY_WHY_NOT_ALLOWED:
+		return "3.2-5";
+	case POLICY_WHY_NO_SRV:
+	case POLICY_WHY_SRV_FAILED:
+	case POLICY_WHY_SRV_OUTSIDE:
+	case POLICY_WHY_SRV_MISMATCH:
+		return "3.2-6";
+	case POLICY_WHY_NOT_FOR_US:
+		return "3.2-7";
+	case POLICY_WHY_IDENTITY:
+		return "9.2-identity";
+	case POLICY_WHY_METHOD_CLASS:
+	case POLICY_WHY_METHOD_UNKNOWN:
+		return "3.3";
+	case POLICY_WHY_FEDERATION_OFF:
+		return "FED-06";
+	default:
+		return "4";
+	}
+}
+
+static void
+put_names(char *buf, size_t room, const struct str *v, uint32_t n)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (uint32_t i = 0; i < n && i < NAMES_SHOWN && at < room; i++)
+		at += (size_t)snprintf(
+		    buf + at, room - at, "%s" STR_FMT, i ? "," : "", STR_ARG(str_first(v[i], 64)));
+	if (n > NAMES_SHOWN && at < room)
+		snprintf(buf + at, room - at, ",...");
+}
+
+void
+federate_say(const struct flow *f, const struct policy_verdict *v, const struct sip_msg *m)
+{
+	char a[ADDR_STR_LEN], from[LOG_QUOTE_LEN], uri[LOG_QUOTE_LEN], d[LOG_QUOTE_LEN];
+	char names[320], srv[320], q1[LOG_QUOTE_LEN], q2[LOG_QUOTE_LEN];
+	struct str domain = v->domain.n ? v->domain : m->from.addr.host;
+
+	count(CNT_PARTNER_REFUSED);
+	put_names(names, sizeof(names), f->names ? f->names->v : NULL, f->names ? f->names->n : 0);
+	srv[0] = '\0';
+	for (uint32_t i = 0; f->lookups && i < f->lookups->n; i++)
+		if (str_eq_nocase(f->lookups->srv[i].domain, domain))
+			put_names(srv, sizeof(srv), f->lookups->srv[i].targets,
+			    f->lookups->srv[i].n_targets);
+	log_event(LOG_NOTICE_L, AREA_SIP, v->event ? v->event : "",
+	    v->event_name ? v->event_name : "request_refused",
+	    "flow=%llx peer=%s method=" STR_FMT
+	    " why=%s from=%s uri=%s domain=%s rule=%s certificate=%s srv=%s",
+	    (unsigned long long)f->cid, addr_str(&f->peer, a), STR_ARG(m->method_name),
+	    policy_why_name(v->why), log_quote(m->from.uri, from), log_quote(m->uri, uri),
+	    log_quote(domain, d), rule_of(v->why), log_quote(str_of(names), q1),
+	    log_quote(str_of(srv), q2));
+}
