@@ -98,8 +98,13 @@ control_answer(struct access *ax, struct str verb, struct str arg, struct svc_ct
 		sessions(ax, reply);
 	else if (str_eq(verb, STR("nexthop")))
 		next_hop(ax, reply);
+	else if (str_eq(verb, STR("partners")))
+		control_partners(ax, reply);
+	else if (str_eq(verb, STR("release")))
+		control_release(ax, arg, reply);
 	else if (str_eq(verb, STR("status")))
 		status(ax, reply);
 	else
-		svc_reply(reply, "{\"error\":\"access knows sessions, nexthop, status\"}");
+		svc_reply(reply,
+		    "{\"error\":\"access knows sessions, nexthop, partners, release, status\"}");
 }

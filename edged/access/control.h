@@ -11,8 +11,12 @@
 struct access;
 struct svc_ctl_reply;
 
-/* verb: sessions, nexthop, status. Unknown verbs get an error object. */
+/* verb: sessions, nexthop, partners, release, status. Unknown verbs get an error object. */
 void control_answer(
     struct access *ax, struct str verb, struct str arg, struct svc_ctl_reply *reply);
+
+/* control_partners.c */
+void control_partners(struct access *ax, struct svc_ctl_reply *reply);
+void control_release(struct access *ax, struct str domain, struct svc_ctl_reply *reply);
 
 #endif

@@ -527,7 +527,7 @@ access_tick(struct access *ax)
 	nexthop_tick(&ax->nexthop, ax->now_ms);
 	deadlines(ax);
 	response_timers(ax);
-	federate_wake(ax);
+	federate_tick(ax);
 	partners_tick(ax);
 }
 

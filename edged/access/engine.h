@@ -78,6 +78,7 @@ struct access {
 	struct watch_limits watch_limits;
 	struct parked *showing; /* the parked request that is shown again now */
 	uint32_t round;
+	uint64_t watched_ms;
 	bool in_message, wake_waiting;
 	struct arena arena; /* of the message in hand */
 	char *block;
@@ -166,6 +167,7 @@ int federate_park(struct flow *f, const struct sip_msg *m, const struct txn_key 
 bool federate_is_behind(const struct flow *f, struct str domain);
 /* Look at all that wait; not from inside the handling of a message. */
 void federate_wake(struct access *ax);
+void federate_tick(struct access *ax);
 
 /* ---- egress.c ---- */
 char *egress_reserve(struct flow *to, size_t n);

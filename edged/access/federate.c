@@ -161,6 +161,27 @@ federate_wake(struct access *ax)
 	}
 }
 
+static void
+count_watched(const struct watch_row *row, void *arg)
+{
+	uint64_t *n = arg;
+
+	*n += row->state != WATCH_NORMAL;
+}
+
+void
+federate_tick(struct access *ax)
+{
+	uint64_t n = 0;
+
+	federate_wake(ax);
+	if (ax->now_ms - ax->watched_ms < 1000)
+		return;
+	ax->watched_ms = ax->now_ms;
+	watch_each(ax->watch, ax->now_ms, count_watched, &n);
+	access_counters[CNT_PARTNER_WATCHED].value = n;
+}
+
 /* ---- discovered partners ---- */
 
 static struct str

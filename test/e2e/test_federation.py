@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""Partners over 5061, seen from both ends of the wire (access-edge-sip 3.2, 9.2, 11; edge-reference 7).
+
+dnsmasq says who is who; Kamailio is fabrikam.com's edge; edges that tests script show what Kamailio would hide.
+"""
+import json
+import re
+
+import pytest
+
+import federation as fed
+import sip
+from lab import LOAD, PARTNER, wait_for
+from test_presence import PIDF
+from test_routing import from_inside
+from test_signed import tag, uri
+
+CONF = fed.CONF
+ALICE = "sip:alice@contoso.com"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def names(lab):
+    fed.addresses(lab)
+    n = fed.Names(lab)
+    yield n
+    n.stop()
+
+
+@pytest.fixture
+def sender(world):
+    """Somebody of a partner: sender(cert="partner-northwind", domain=...)."""
+    made = []
+
+    def make(**kw):
+        made.append(fed.Sender(world.lab, **kw))
+        return made[-1]
+    yield make
+    for s in made:
+        s.close()
+
+
+@pytest.fixture
+def partner(world):
+    made = []
+
+    def make(**kw):
+        made.append(fed.Edge(world.lab, **kw))
+        return made[-1]
+    yield make
+    for p in made:
+        p.close()
+    # What is tried again after a pause does not meet the next test.
+    sip.time.sleep(0.1)
+
+
+def answer_inside(fe, m, timeout=5.0):
+    return fe.wait(lambda x: x.is_response and x.h("Call-ID") == m.h("Call-ID") and x.code >= 200, timeout)
+
+
+def ask_from_inside(fe, target, expect, method="MESSAGE", timeout=15.0, **kw):
+    m = from_inside(fe, method, target, to=target, frm=ALICE, **kw)
+    r = answer_inside(fe, m, timeout)
+    assert r.code == expect, r
+    return r
+
+
+# -- Kamailio as the partner's edge, found by SRV --
+
+@pytest.fixture(scope="module")
+def fabrikam(lab):
+    k = fed.Kamailio(lab)
+    yield k
+    k.stop()
+
+
+@pytest.fixture
+def carol(world, fabrikam):
+    u = fed.PlainUser(world.lab)
+    u.register()
+    yield u
+    u.close()
+
+
+def test_kamailio_message_both_ways(world, carol):
+    r = carol.message(ALICE, "hello contoso")
+    got = world.fe.request("MESSAGE")
+    assert got.body == b"hello contoso"
+    trust = got.h("ms-edge-proxy-message-trust")
+    assert trust == "ms-source-type=AutoFederation;ms-ep-fqdn=edge.int.contoso.net;ms-source-verified-user=unverified;ms-source-network=federation"
+    assert len(r.all("Via")) == 1
+    m = from_inside(world.fe, "MESSAGE", "sip:carol@fabrikam.com", to="sip:carol@fabrikam.com", frm=ALICE, body=b"hello fabrikam",
+                    extra="ms-user-data: ms-publiccloud=FALSE\nms-application-via: SIP;ms-server=fe01.contoso.net")
+    got = carol.conn.expect("MESSAGE")
+    assert got.body == b"hello fabrikam" and not got.all("ms-user-data") and not got.all("ms-application-via")
+    assert "sip.contoso.com" in got.all("Via")[1] and "10.20" not in got.all("Via")[1]
+    carol.conn.send(sip.reply(got))
+    assert answer_inside(world.fe, m).code == 200
+
+
+def test_kamailio_call_from_partner(world, carol):
+    m = carol.send("INVITE", ALICE, body="v=0\r\n", extra="Content-Type: application/sdp")
+    ok = carol.conn.expect(200)
+    inv = world.fe.request("INVITE", m.h("Call-ID"))
+    assert inv.h("Record-Route").startswith("<sip:edge.int.contoso.net:5061")
+    routes = "\n".join("Route: " + x for x in reversed(ok.all("Record-Route")))
+    for method, seq in (("ACK", carol.cseq), ("MESSAGE", None), ("BYE", None)):
+        carol.send(method, uri(ok.h("Contact")), to=ALICE, call_id=m.h("Call-ID"), cseq=seq, to_tag=tag(ok.h("To")), extra=routes)
+        assert world.fe.request(method, m.h("Call-ID")).uri == "sip:server@10.20.0.11:5061;transport=tls"
+        if method != "ACK":
+            carol.conn.expect(200)
+
+
+def test_kamailio_call_to_partner(world, carol):
+    m = from_inside(world.fe, "INVITE", "sip:carol@fabrikam.com", to="sip:carol@fabrikam.com", frm=ALICE, body=b"v=0\r\n",
+                    extra="Contact: <sip:alice@10.20.0.11:5061;transport=tls>\nContent-Type: application/sdp")
+    inv = carol.conn.expect("INVITE")
+    carol.conn.send(sip.reply(inv, 180, "Ringing", tag="carol", contact=carol.contact))
+    carol.conn.send(sip.reply(inv, 200, "OK", tag="carol", contact=carol.contact))
+    ok = answer_inside(world.fe, m)
+    assert ok.code == 200 and tag(ok.h("To")) == "carol"
+    routes = list(reversed(ok.all("Record-Route")))
+    from_inside(world.fe, "ACK", uri(ok.h("Contact")), routes, to="sip:carol@fabrikam.com", frm=ALICE, call_id=m.h("Call-ID"),
+                from_tag=tag(m.h("From")), to_tag="carol")
+    carol.conn.expect("ACK")
+    # The partner's user ends it: its Route set leads through both edges.
+    back = "\n".join("Route: " + x for x in inv.all("Record-Route"))
+    carol.send("BYE", uri(inv.h("Contact")), to=ALICE, call_id=m.h("Call-ID"), to_tag=tag(m.h("From")), tag="carol", extra=back)
+    bye = world.fe.request("BYE", m.h("Call-ID"))
+    assert bye.uri == "sip:alice@10.20.0.11:5061;transport=tls"
+    carol.conn.expect(200)
+
+
+def test_kamailio_presence_of_the_partner(world, carol):
+    carol.ask("PUBLISH", carol.aor, extra="Event: presence\nExpires: 600\nContent-Type: application/pidf+xml",
+              body=(PIDF % ("carol", "at work")).replace("carol@contoso.com", "carol@fabrikam.com"))
+    m = from_inside(world.fe, "SUBSCRIBE", carol.aor, to=carol.aor, frm=ALICE,
+                    extra="Event: presence\nExpires: 300\nAccept: application/pidf+xml\nContact: <sip:alice@10.20.0.11:5061;transport=tls>")
+    assert answer_inside(world.fe, m).code in (200, 202)
+    n = world.fe.request("NOTIFY", m.h("Call-ID"))
+    assert b"at work" in n.body and n.h("ms-edge-proxy-message-trust").startswith("ms-source-type=AutoFederation")
+
+
+def test_subscription_of_a_partner(world, carol):
+    m = carol.send("SUBSCRIBE", ALICE, extra="Event: presence\nExpires: 300\nAccept: application/pidf+xml")
+    ok = carol.conn.expect(200)
+    sub = world.fe.request("SUBSCRIBE", m.h("Call-ID"))
+    from_inside(world.fe, "NOTIFY", uri(sub.h("Contact")), sub.all("Record-Route"), to=carol.aor, frm=ALICE, call_id=m.h("Call-ID"),
+                from_tag=tag(ok.h("To")), to_tag=tag(m.h("From")), extra="Event: presence\nSubscription-State: active", body=b"<presence/>")
+    n = carol.conn.expect("NOTIFY")
+    assert n.body == b"<presence/>"
+    carol.conn.send(sip.reply(n))
+    assert world.fe.wait(lambda x: x.is_response and x.method == "NOTIFY").code == 200
+
+
+# -- kinds of partners --
+
+KINDS = [
+    ("allowed by name", "partner-northwind", "northwind.example", fed.NORTHWIND, "DirectPartner", "verified", "federation"),
+    ("allowed, by SRV", "partner", "fabrikam.com", PARTNER, "AutoFederation", "unverified", "federation"),
+    ("discovered", "bad-wrong-name", "example.org", fed.CLOUD, "AutoFederation", "unverified", "federation"),
+    ("public provider", "bad-wrong-name", "cloud.example", fed.CLOUD, "AuthorizedServer", "verified", "publiccloud;ms-remote-fqdn=sip.example.org"),
+]
+
+
+@pytest.mark.parametrize("what,cert,domain,address,kind,verified,network", KINDS, ids=[k[0] for k in KINDS])
+def test_kinds(world, sender, what, cert, domain, address, kind, verified, network):
+    s = sender(cert=cert, domain=domain, source=address)
+    m = s.send("MESSAGE", ALICE, body="x", extra="ms-edge-proxy-message-trust: ms-source-type=InternetUser\nms-user-logon-data: RemoteUser\n"
+               "ms-edge-anything: 1\nP-Asserted-Identity: <sip:%s@%s>\nAuthorization: Digest username=\"x\"" % (s.user, domain))
+    s.conn.expect(200)
+    got = world.fe.request("MESSAGE", m.h("Call-ID"))
+    assert got.all("ms-edge-proxy-message-trust") == [
+        "ms-source-type=%s;ms-ep-fqdn=edge.int.contoso.net;ms-source-verified-user=%s;ms-source-network=%s" % (kind, verified, network)]
+    assert not [n for n, _ in got.lines if n.lower() in ("ms-user-logon-data", "ms-edge-anything", "authorization")]
+
+
+def test_source_verification_is_believed_where_asked_for(world, sender):
+    """use_source takes the partner's word; always_verifiable does not need it and does not pass it on."""
+    for cert, domain, address, passes in (("partner", "fabrikam.com", PARTNER, True), ("partner-northwind", "northwind.example", fed.NORTHWIND, False)):
+        s = sender(cert=cert, domain=domain, source=address)
+        m = s.send("MESSAGE", ALICE, body="x", extra="ms-asserted-verification-level: ms-source-verified-user=verified")
+        s.conn.expect(200)
+        got = world.fe.request("MESSAGE", m.h("Call-ID"))
+        assert "ms-source-verified-user=verified" in got.h("ms-edge-proxy-message-trust")
+        assert bool(got.all("ms-asserted-verification-level")) == passes
+
+
+# -- who gets nothing through --
+
+REFUSED = [
+    ("another's domain", dict(cert="partner-northwind", domain="fabrikam.com", source=fed.NORTHWIND), {}, 504, "FED-3007 sender_domain_mismatch", "3.2-6"),
+    ("listed for another host", dict(cert="partner", domain="northwind.example"), {}, 403, "FED-3006 certificate_mismatch", "3.2-4"),
+    ("wrong SRV target", dict(cert="partner", domain="victim.example"), {}, 504, "FED-3007 sender_domain_mismatch", "3.2-6"),
+    ("SRV outside the domain", dict(cert="partner-northwind", domain="outside.example", source=fed.NORTHWIND), {}, 504,
+     "FED-3005 srv_outside_domain", "3.2-6"),
+    ("no SRV", dict(domain="nosuch.example"), {}, 504, "FED-3005 no_srv_record", "3.2-6"),
+    ("our own domain", dict(domain="contoso.com"), {}, 403, "FED-3007 sender_domain_mismatch", "3.2-1"),
+    ("blocked", dict(domain="mail.evil.example"), {}, 403, "FED-3004 partner_blocked", "3.2-2"),
+    ("relaying", dict(), {"uri": "sip:x@northwind.example"}, 403, "ACC-2005 domain_not_served", "3.2-7"),
+    ("another's identity", dict(), {"extra": "P-Asserted-Identity: <sip:boss@northwind.example>"}, 403, "FED-3006 certificate_mismatch", "3.2-4"),
+    ("REGISTER", dict(), {"method": "REGISTER"}, 403, "request_refused", "3.3"),
+    ("PUBLISH", dict(), {"method": "PUBLISH"}, 403, "request_refused", "3.3"),
+    ("SERVICE", dict(), {"method": "SERVICE"}, 403, "request_refused", "3.3"),
+]
+
+
+@pytest.mark.parametrize("what,who,request_,code,event,rule", REFUSED, ids=[r[0] for r in REFUSED])
+def test_refused(world, sender, what, who, request_, code, event, rule):
+    s = sender(**who)
+    n = len(world.edged.log())
+    kw = dict(request_)
+    r = s.ask(kw.pop("method", "MESSAGE"), kw.pop("uri", ALICE), expect=code, timeout=8.0, body="x", **kw)
+    assert not r.all("ms-diagnostics") and "source=" not in r.h("ms-diagnostics-public")
+    if rule == "3.3":
+        assert "1027" in r.h("ms-diagnostics-public")
+    line = world.edged.wait_log("%s .*rule=%s .*" % (event, rule), since=n).group(0)
+    assert "certificate=" in line
+    assert not [m for m in world.fe.seen if not m.is_response]
+
+
+def test_unproven_identities_never_pass(world, sender):
+    s = sender()
+    m = s.send("MESSAGE", ALICE, body="x", extra="P-Asserted-Identity: <sip:carol@fabrikam.com>\nP-Preferred-Identity: <sip:root@contoso.com>\n"
+               "Remote-Party-ID: <sip:root@contoso.com>")
+    s.conn.expect(200)
+    got = world.fe.request("MESSAGE", m.h("Call-ID"))
+    assert not got.all("P-Preferred-Identity") and not got.all("Remote-Party-ID")
+    s.ask("MESSAGE", ALICE, expect=403, body="x", extra="P-Asserted-Identity: <sip:alice@contoso.com>")
+
+
+# -- outward --
+
+def test_outward_to_a_configured_proxy_and_provider(world, partner):
+    for address, cert, who in ((fed.NORTHWIND, "partner-northwind", "sip:nina@northwind.example"), (fed.CLOUD, "bad-wrong-name", "sip:x@cloud.example")):
+        p = partner(address=address, cert=cert)
+        ask_from_inside(world.fe, who, 200, body=b"x")
+        got = p.request("MESSAGE")
+        assert got.h("Via").startswith("SIP/2.0/TLS sip.contoso.com:5061") and len(got.all("Via")) == 1
+        assert got.conn.cert["subjectAltName"][0] == ("DNS", "sip.contoso.com")
+        assert not [n for n, _ in got.lines if n.lower().startswith("ms-edge")]
+
+
+OUTWARD = [
+    ("no SRV", "sip:x@nosuch.example", 504, "1008", "FED-3005 no_srv_record"),
+    ("SRV outside the domain", "sip:x@outside.example", 504, "1009", "FED-3005 srv_outside_domain"),
+    ("no address", "sip:x@noaddress.example", 504, "1014", "FED-3001 partner_unreachable"),
+    ("blocked", "sip:x@evil.example", 403, "1002", "FED-3004 partner_blocked"),
+    ("nobody listens", "sip:x@down.example", 504, "1046", "FED-3001 partner_unreachable"),
+]
+
+
+@pytest.mark.parametrize("what,target,code,diag,event", OUTWARD, ids=[o[0] for o in OUTWARD])
+def test_outward_refused(world, what, target, code, diag, event):
+    n = len(world.edged.log())
+    r = ask_from_inside(world.fe, target, code, body=b"x")
+    assert r.h("ms-diagnostics").startswith(diag) and 'source="sip.contoso.com"' in r.h("ms-diagnostics"), r
+    assert "EdgeProxyGenerated" in r.h("ms-edge-proxy-message-trust")
+    world.edged.wait_log(event, since=n)
+
+
+def test_outward_wrong_certificate(world, partner):
+    """Somebody else answers at the address of northwind.example."""
+    p = partner(address=fed.NORTHWIND, cert="partner")
+    wait_for("the link of an earlier test to end", lambda: "sip.northwind.example" not in world.edged.ctl("--json", "partners")
+             or not any(x["links"] for x in partners(world)["partners"] if x["partner"] == "sip.northwind.example"))
+    n = len(world.edged.log())
+    r = ask_from_inside(world.fe, "sip:nina@northwind.example", 504, body=b"x")
+    assert r.h("ms-diagnostics").startswith("1010") and "sip.northwind.example" in r.h("ms-diagnostics")
+    assert "sip.fabrikam.com" in world.edged.wait_log("FED-3006 certificate_mismatch .*", since=n).group(0)
+    assert not p.seen
+    p.close()
+    partner(address=fed.NORTHWIND, cert="partner-northwind")
+
+    def again():
+        m = from_inside(world.fe, "MESSAGE", "sip:nina@northwind.example", to="sip:nina@northwind.example", frm=ALICE, body=b"y")
+        return answer_inside(world.fe, m).code == 200
+    wait_for("the partner to be tried again", again, 10.0, 0.3)
+
+
+def partners(world):
+    return json.loads(world.edged.ctl("--json", "partners"))["services"][0]["answer"]
+
+
+def test_edgectl_shows_partners(world, sender, fabrikam):
+    s = sender(cert="bad-wrong-name", domain="example.org", source=fed.CLOUD)
+    s.message(ALICE)
+    ask_from_inside(world.fe, "sip:x@nosuch.example", 504, body=b"x")
+    a = partners(world)
+    c = next(x for x in a["connections"] if "sip.example.org" in x["certificate"])
+    assert c["opened_by"] == "partner" and "Fabrikam lab CA" in c["issuer"] and re.fullmatch("[0-9A-Fa-f]+", c["serial"])
+    w = next(x for x in a["watch"] if x["domain"] == "example.org")
+    assert w["state"] == "normal" and w["contacts"] >= 1
+    bad = next(x for x in a["partners"] if x["partner"] == "nosuch.example")
+    assert bad["state"] == "failed" and "SRV" in bad["why"] and bad["todo"]
+    text = world.edged.ctl("partners")
+    assert "nosuch.example" in text and "sip.example.org" in text
