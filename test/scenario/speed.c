@@ -87,6 +87,12 @@ op_resolve(void *net, const char *host, uint32_t source)
 }
 
 static int
+op_name(void *net, const char *name)
+{
+	return ED_LIMIT;
+}
+
+static int
 op_to_sibling(void *net, unsigned slot, struct str bytes)
 {
 	return ED_GONE;
@@ -117,8 +123,24 @@ op_clock_s(void *net)
 	return 1767225600u;
 }
 
-static const struct access_ops ops = {op_reserve, op_commit, op_close, op_pause, op_pending,
-    op_set_idle, op_open, op_resolve, op_to_sibling, op_random, op_now_ms, op_clock_s};
+/* By name: a new operation of the core must not shift the others. No partner is asked for here. */
+static const struct access_ops ops = {
+    .reserve = op_reserve,
+    .commit = op_commit,
+    .close = op_close,
+    .pause = op_pause,
+    .pending = op_pending,
+    .set_idle = op_set_idle,
+    .open = op_open,
+    .resolve = op_resolve,
+    .open_partner = op_open,
+    .srv = op_name,
+    .host = op_name,
+    .to_sibling = op_to_sibling,
+    .random = op_random,
+    .now_ms = op_now_ms,
+    .clock_s = op_clock_s,
+};
 
 static void
 set(struct conf *c, const char *key, const char *value)
