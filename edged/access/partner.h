@@ -78,7 +78,7 @@ struct partner {
 	struct addr up_addr; /* of the last link that came up, and the name it was checked for */
 	char *up_host;
 	enum diag diag; /* why the last attempt failed */
-	char why[160];
+	char why[224];  /* what, and a host name of the longest kind; cut beyond */
 	uint32_t retry_ms;
 	uint64_t started_ms, retry_at_ms, grow_at_ms, used_ms, since_ms;
 	uint64_t requests, connects, failures;
