@@ -42,7 +42,8 @@ print_help(FILE *out)
 	fputs("usage: edgectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].verb, commands[i].help);
-	fputs("  diagram    this edge as a picture (SVG): interfaces, services, ports, "
+	fputs("  top        figures now, on the terminal\n"
+	      "  diagram    this edge as a picture (SVG): interfaces, services, ports, "
 	      "certificates, next hop\n"
 	      "  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
 	      "SOCKET is " DEFAULT_SOCKET " unless given or in $EDGED_CONTROL.\n",
@@ -139,6 +140,8 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
 		return turn_key(argv[1], argv[2]);
+	if (argc == 1 && strcmp(argv[0], "top") == 0)
+		return ctl_top(path ? path : DEFAULT_SOCKET, json, stdout);
 	if (argc == 1 && strcmp(argv[0], "diagram") == 0)
 		return ctl_diagram(path ? path : DEFAULT_SOCKET, json, stdout);
 	for (size_t i = 0; argc > 0 && i < N_COMMANDS; i++)

@@ -2,7 +2,9 @@
 """What an administrator does while users talk: reload, renew certificates, drain, look; and what the supervisor does by itself."""
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -200,6 +202,45 @@ def test_diagram(world):
     assert any(re.match(r"certificate external: \d+ days left", t or "") for t in texts), texts
     code, out, _ = ctl(world.lab, "--json", "diagram")
     assert code == 0 and set(json.loads(out)) == {"ok", "status", "certs", "next_hop"}
+
+
+def test_top(world):
+    """On a terminal: services and figures, until q. As JSON: one sample, with the load that there is."""
+    c = sip.Client(world.lab, "alice", source=LOAD[6])
+    c.register()
+    env = dict(os.environ, TERM="xterm", LINES="50", COLUMNS="110")
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(os.path.join(bins(), "edgectl"), ["edgectl", "-s", world.lab.path("control.sock"), "top"], env)
+    screen = b""
+    try:
+        while b"on the watch list" not in screen:
+            assert select.select([fd], [], [], 20)[0], screen
+            screen += os.read(fd, 65536)
+        os.write(fd, b"q")
+        ended, status_ = os.waitpid(pid, 0)
+    finally:
+        os.close(fd)
+    assert status_ == 0
+    text = re.sub(rb"\x1b[()][0AB]|\x1b\[[0-9;?]*[a-zA-Z]", b" ", screen).decode(errors="replace")
+    for want in ("edge.int.contoso.net", "access", "ready", "external:", "connections of clients", "signed in"):
+        assert want in text, (want, text)
+    stop = threading.Event()
+
+    def chat():
+        while not stop.is_set():
+            c.message("sip:bob@contoso.com")
+    t = threading.Thread(target=chat)
+    t.start()
+    try:
+        code, out, err = ctl(world.lab, "--json", "top")
+    finally:
+        stop.set()
+        t.join()
+    f = json.loads(out)["figures"]["access"]
+    assert code == 0 and f["clients"] >= 1 and f["signed_in"] >= 1 and f["messages_from_outside"] > 1 and f["next_hop_links"] >= 1, f
+    c.close()
+    assert ctl(world.lab, "top")[0] == 2  # no terminal
 
 
 def test_log_level_at_run_time(world):
