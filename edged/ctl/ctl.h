@@ -32,6 +32,7 @@ int print_stats(struct json_value v, FILE *out);
 int print_check(struct json_value v, FILE *out);
 int print_reload(struct json_value v, FILE *out);
 int print_done(struct json_value v, FILE *out);
+int print_kick(struct json_value v, FILE *out);
 int print_services(struct json_value v, FILE *out);
 
 #endif

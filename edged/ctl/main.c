@@ -28,7 +28,7 @@ static const struct {
     {"partners", print_services, "federation partners and the watch list"},
     {"nexthop", print_services, "members of the next hop pool"},
     {"webconf", print_services, "conferencing servers and meetings"},
-    {"kick", print_services, "end a session: kick ID"},
+    {"kick", print_kick, "end a session: kick ID"},
     {"release", print_services, "take a partner off the watch list: release DOMAIN"},
     {"trace", print_services, "trace a session: trace ID|off"},
     {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},

@@ -25,7 +25,7 @@ value_of(const char *text)
 	"{\"ok\":true,\"stats\":["                                                                 \
 	"{\"name\":\"edged_sip_connections{side=\\\"external\\\",kind=\\\"client\\\"}\","          \
 	"\"value\":" a "},{\"name\":\"edged_sip_connections{side=\\\"internal\\\",kind=\\\"next_"  \
-		       "hop\\\"}\",\"value\":" b                                                   \
+	"hop\\\"}\",\"value\":" b                                                                  \
 	"},{\"name\":\"edged_sip_connections_refused_total{reason=\\\"total\\\"}\",\"value\":" c   \
 	"}]}"
 

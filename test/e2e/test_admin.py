@@ -204,6 +204,32 @@ def test_diagram(world):
     assert code == 0 and set(json.loads(out)) == {"ok", "status", "certs", "next_hop"}
 
 
+def test_sessions_and_kick(world):
+    """A filter finds one connection of many; kick ends that one and no other, whichever worker holds it."""
+    cs = [sip.Client(world.lab, "kick%d" % i, source=LOAD[10 + i]) for i in range(4)]
+    for c in cs:
+        c.register()
+
+    def listed(word):
+        answer = json.loads(ctl(world.lab, "--json", "sessions", word)[1])
+        return [s for svc in answer["services"] if svc["role"] == "access" for s in svc["answer"]["sessions"]]
+    assert len(listed('"kind":"client"')) >= 4
+    mine = listed(LOAD[11] + ":")
+    assert len(mine) == 1 and mine[0]["signed_in"] is True, mine
+    code, out, err = ctl(world.lab, "kick", mine[0]["flow"])
+    assert code == 0, err
+    cs[1].conn.wait_closed(20)
+    world.edged.wait_log("session_kicked flow=" + mine[0]["flow"])
+    for c in (cs[0], cs[2], cs[3]):
+        c.message("sip:bob@contoso.com")
+        c.close()
+    assert ctl(world.lab, "kick", mine[0]["flow"])[0] == 1  # gone
+    inside = listed('"kind":"next_hop"')
+    assert inside and ctl(world.lab, "kick", inside[0]["flow"])[0] == 1  # not ours to end
+    for nonsense in ("", "xyz", "0", "f" * 40):
+        assert ctl(world.lab, "kick", nonsense)[0] == 1
+
+
 def test_top(world):
     """On a terminal: services and figures, until q. As JSON: one sample, with the load that there is."""
     c = sip.Client(world.lab, "alice", source=LOAD[6])
