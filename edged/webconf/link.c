@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "webconf/link.h"
+#include "webconf/link_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,6 @@
 #include "net/conn.h"
 #include "net/tls.h"
 #include "proto/h2/h2.h"
-#include "proto/psom/line.h"
-#include "proto/psom/ticket.h"
 #include "svc/log.h"
 #include "svc/svc.h"
 #include "webconf/client.h"
@@ -18,36 +16,10 @@
 #include "webconf/room.h"
 #include "webconf/view.h"
 
-#define SERVERS_PER_LINK 64u
-#define OUT_HIGH         (256u * 1024u)
+#define OUT_HIGH (256u * 1024u)
 /* Beyond OUT_HIGH only control frames are added, which nghttp2 bounds. */
 #define OUT_LIMIT   (4u * 1024u * 1024u)
 #define LOST_SPREAD 5000u
-
-struct server {
-	char id[PSOM_SERVER_MAX + 1], name[PSOM_NAME_MAX + 1];
-	uint8_t n_id, n_name;
-	uint32_t weight;
-};
-
-struct link {
-	struct list link; /* webconf.links */
-	struct webconf *w;
-	struct conn *conn;
-	struct h2 *h2;
-	struct h2_stream *announcements;
-	struct psom_lines lines;
-	struct server *servers;
-	uint32_t n_servers, n_clients;
-	struct list streams; /* link_stream */
-	struct timer timer;
-	struct addr peer;
-	char name[256]; /* of its certificate, for logs */
-	uint64_t id, up_ms, last_ms, ping_ms, close_at_ms, queued;
-	bool counted; /* in webconf.n_links */
-	bool going;   /* no new streams: it said GOAWAY, or we drain */
-	bool dead;
-};
 
 struct link_stream {
 	struct inside in; /* first */
@@ -110,147 +82,6 @@ out_pending(void *arg)
 {
 	return conn_output_pending(((struct link *)arg)->conn);
 }
-
-/* Announcements. */
-
-static struct server *
-server_find(struct link *l, struct str id)
-{
-	for (uint32_t i = 0; i < l->n_servers; i++)
-		if (str_eq(id, (struct str){l->servers[i].id, l->servers[i].n_id}))
-			return &l->servers[i];
-	return NULL;
-}
-
-static void
-server_set(struct link *l, const struct psom_line *a)
-{
-	struct server *s = server_find(l, a->server);
-
-	if (!s && l->n_servers == SERVERS_PER_LINK) {
-		count_one(COUNT_LINES_MALFORMED);
-		return;
-	}
-	if (!s) {
-		s = &l->servers[l->n_servers++];
-		memcpy(s->id, a->server.p, a->server.n);
-		s->n_id = (uint8_t)a->server.n;
-	}
-	s->n_name = (uint8_t)a->name.n;
-	if (a->name.n)
-		memcpy(s->name, a->name.p, a->name.n);
-	s->weight = a->weight;
-	log_info(AREA_WEBCONF, "WEB-6006", "server_registered",
-	    "link=%llx server=" STR_FMT " name=" STR_FMT, (unsigned long long)l->id,
-	    STR_ARG(a->server), STR_ARG(a->name));
-}
-
-static void
-server_gone(struct link *l, struct str id)
-{
-	struct server *s = server_find(l, id);
-
-	if (!s)
-		return;
-	log_info(AREA_WEBCONF, "WEB-6007", "server_gone", "link=%llx server=" STR_FMT,
-	    (unsigned long long)l->id, STR_ARG(id));
-	*s = l->servers[--l->n_servers];
-}
-
-static void
-ticket_put(struct link *l, const struct psom_line *a)
-{
-	int r = psom_tickets_put(l->w->tickets, a, webconf_wall_s());
-
-	if (r == ED_OK)
-		return;
-	count_one(r == ED_GONE ? COUNT_TICKETS_LATE : COUNT_TICKETS_FULL);
-	log_warning(AREA_WEBCONF, "WEB-6013", "ticket_refused",
-	    "link=%llx ticket=%02x%02x%02x%02x why=%s", (unsigned long long)l->id, a->hash[0],
-	    a->hash[1], a->hash[2], a->hash[3], ed_err_name(r));
-}
-
-static void
-line_apply(struct link *l, struct str line)
-{
-	struct psom_line a;
-	int r = psom_line_read(line, &a);
-
-	if (r < 0) {
-		count_one(r == ED_UNSUPPORTED ? COUNT_LINES_UNKNOWN : COUNT_LINES_MALFORMED);
-		log_info(AREA_WEBCONF, "WEB-6014", "line_ignored", "link=%llx why=%s",
-		    (unsigned long long)l->id, ed_err_name(r));
-		return;
-	}
-	switch (a.kind) {
-	case PSOM_LINE_SERVER:
-		server_set(l, &a);
-		break;
-	case PSOM_LINE_GONE:
-		server_gone(l, a.server);
-		break;
-	case PSOM_LINE_TICKET:
-		ticket_put(l, &a);
-		break;
-	case PSOM_LINE_REVOKE:
-		(void)psom_tickets_revoke(l->w->tickets, a.hash);
-		break;
-	}
-}
-
-static void
-news_bytes(struct h2_stream *s, void *arg, struct str bytes)
-{
-	struct link *l = arg;
-	struct str line;
-	size_t n = bytes.n;
-	int r;
-
-	while ((r = psom_lines_next(&l->lines, &bytes, &line)) == 1)
-		line_apply(l, line);
-	if (r < 0) {
-		l->going = true;
-		r = h2_goaway(l->h2, H2_ENHANCE_YOUR_CALM);
-		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
-		    "link=%llx peer=%s why=line_too_long text=%s", (unsigned long long)l->id,
-		    l->name, ed_err_name(r));
-		count_one(COUNT_LINKS_FAULTY);
-		l->close_at_ms = 1; /* not from inside the session */
-		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
-		return;
-	}
-	h2_passed(s, n);
-}
-
-/* The connector ended its report: it has nothing more to offer. */
-static void
-news_end(struct h2_stream *s, void *arg)
-{
-	struct link *l = arg;
-
-	l->going = true;
-}
-
-static void
-news_gone(struct h2_stream *s, void *arg, uint32_t code)
-{
-	struct link *l = arg;
-
-	l->announcements = NULL;
-	l->going = true;
-}
-
-static void
-news_answer(struct h2_stream *s, void *arg, unsigned status)
-{
-	struct link *l = arg;
-
-	if (status != 200)
-		l->going = true;
-}
-
-static const struct h2_stream_ops news_ops = {
-    .on_answer = news_answer, .on_bytes = news_bytes, .on_end = news_end, .on_gone = news_gone};
 
 /* Streams of clients. */
 
@@ -359,7 +190,7 @@ link_choose(struct webconf *w, struct str id, struct link **ret)
 	LIST_EACH(it, &w->links)
 	{
 		struct link *l = LIST_OF(it, struct link, link);
-		struct server *s = l->h2 && !l->going ? server_find(l, id) : NULL;
+		struct server *s = l->h2 && !l->going ? link_server_find(l, id) : NULL;
 		uint64_t load = s ? (uint64_t)l->n_clients * 1000u / s->weight : 0;
 
 		if (!s)
@@ -531,13 +362,13 @@ session_begin(struct link *l)
 	    .out_high = OUT_HIGH};
 	struct h2_out out = {out_reserve, out_commit, out_pending, l};
 
-	l->servers = calloc(SERVERS_PER_LINK, sizeof(*l->servers));
+	l->servers = calloc(LINK_SERVERS_MAX, sizeof(*l->servers));
 	l->h2 = h2_new(&conf, &out, &session_ops, l);
 	if (!l->servers || !l->h2)
 		return ED_NOMEM;
 	if (h2_start(l->h2) < 0)
 		return ED_NOMEM;
-	l->announcements = h2_open(l->h2, heads, 4, false, &news_ops, l);
+	l->announcements = h2_open(l->h2, heads, 4, false, &link_news_ops, l);
 	return l->announcements ? ED_OK : ED_NOMEM;
 }
 
