@@ -20,6 +20,8 @@
 /* Beyond OUT_HIGH only control frames are added, which nghttp2 bounds. */
 #define OUT_LIMIT   (4u * 1024u * 1024u)
 #define LOST_SPREAD 5000u
+/* Inside connections that are still shaking hands. */
+#define HANDSHAKES_MAX 64u
 
 struct link_stream {
 	struct inside in; /* first */
@@ -32,6 +34,14 @@ static void
 link_account(struct link *l)
 {
 	webconf_account(l->w, &l->queued, l->dead ? 0 : conn_output_pending(l->conn));
+}
+
+void
+link_stop(struct link *l)
+{
+	l->going = true;
+	if (l->n_clients == 0 && !l->dead)
+		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
 }
 
 static void
@@ -48,15 +58,18 @@ link_kill(struct link *l)
 static void
 link_judge(struct link *l, int r)
 {
+	char quoted[LOG_QUOTE_LEN];
+
 	if (r == ED_OK || l->dead) {
 		link_account(l);
 		return;
 	}
-	if (r != ED_GONE) {
+	if (r != ED_GONE && !l->spoiled) {
 		count_one(COUNT_LINKS_FAULTY);
+		/* The text may quote a header of the other end. */
 		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
-		    "link=%llx peer=%s why=%s text=\"%s\"", (unsigned long long)l->id, l->name,
-		    ed_err_name(r), h2_fault(l->h2));
+		    "link=%llx peer=%s why=%s text=%s", (unsigned long long)l->id, l->name,
+		    ed_err_name(r), log_quote(str_of(h2_fault(l->h2)), quoted));
 	}
 	link_kill(l);
 }
@@ -93,9 +106,8 @@ stream_drop(struct link_stream *ls)
 	list_remove(&ls->link);
 	free(ls);
 	l->n_clients--;
-	/* A link that takes no more clients ends with its last one. */
-	if (l->going && l->n_clients == 0 && !l->dead)
-		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
+	if (l->going)
+		link_stop(l);
 }
 
 static void
@@ -177,7 +189,7 @@ in_reset(void *in, enum h2_code code)
 	stream_drop(ls);
 }
 
-static const struct inside_class link_class = {in_write, in_end, in_passed, in_reset};
+static const struct inside_class link_class = {in_write, in_end, in_passed, in_reset, NULL};
 
 /* The link with the least clients for its weight. */
 static int
@@ -190,12 +202,12 @@ link_choose(struct webconf *w, struct str id, struct link **ret)
 	LIST_EACH(it, &w->links)
 	{
 		struct link *l = LIST_OF(it, struct link, link);
-		struct server *s = l->h2 && !l->going ? link_server_find(l, id) : NULL;
+		struct server *s = l->h2 && !l->going && !l->dead ? link_server_find(l, id) : NULL;
 		uint64_t load = s ? (uint64_t)l->n_clients * 1000u / s->weight : 0;
 
 		if (!s)
 			continue;
-		if (l->n_clients >= w->view->lim.clients_per_link) {
+		if (l->n_clients >= w->view->lim.clients_per_link || !h2_has_room(l->h2)) {
 			r = ED_LIMIT;
 		} else if (!best || load < best_load) {
 			best = l;
@@ -350,6 +362,13 @@ peer_is_trusted(const struct view *v, const struct tls_facts *f, const char **re
 	return false;
 }
 
+static bool
+is_one_too_many(const struct webconf *w, const char **ret_why)
+{
+	*ret_why = w->draining ? "draining" : "too_many_links";
+	return w->draining || w->n_links >= w->view->lim.links;
+}
+
 static int
 session_begin(struct link *l)
 {
@@ -376,16 +395,15 @@ static void
 on_up(struct conn *conn, void *arg, const struct tls_facts *f)
 {
 	struct link *l = arg;
-	char buf[ADDR_STR_LEN], quoted[LOG_QUOTE_LEN];
-	struct str name = f->n_names ? f->names[0] : f->cn;
+	char buf[ADDR_STR_LEN];
 	const char *why;
 
-	snprintf(l->name, sizeof(l->name), STR_FMT, STR_ARG(name));
-	if (!peer_is_trusted(l->w->view, f, &why)) {
+	_Static_assert(sizeof(l->name) >= LOG_QUOTE_LEN, "a quoted name fits");
+	log_quote(f->n_names ? f->names[0] : f->cn, l->name);
+	if (!peer_is_trusted(l->w->view, f, &why) || is_one_too_many(l->w, &why)) {
 		count_one(COUNT_UNKNOWN_PEERS);
 		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
-		    "peer=%s name=%s why=%s", addr_str(&l->peer, buf), log_quote(name, quoted),
-		    why);
+		    "peer=%s name=%s why=%s", addr_str(&l->peer, buf), l->name, why);
 		link_kill(l);
 		return;
 	}
@@ -394,13 +412,11 @@ on_up(struct conn *conn, void *arg, const struct tls_facts *f)
 		link_kill(l);
 		return;
 	}
-	log_info(AREA_WEBCONF, "WEB-6004", "inside_up", "link=%llx peer=%s name=" STR_FMT " tls=%s",
-	    (unsigned long long)l->id, addr_str(&l->peer, buf), STR_ARG(name), f->version);
+	log_info(AREA_WEBCONF, "WEB-6004", "inside_up", "link=%llx peer=%s name=%s tls=%s",
+	    (unsigned long long)l->id, addr_str(&l->peer, buf), l->name, f->version);
 	l->counted = true;
 	count_set(COUNT_LINKS, ++l->w->n_links);
 	webconf_links_changed(l->w);
-	if (l->w->throttling)
-		conn_pause(conn, true);
 	timer_set(l->w->loop, &l->timer, link_deadline(l));
 }
 
@@ -413,6 +429,8 @@ on_bytes(struct conn *conn, void *arg, struct str bytes)
 		return (ptrdiff_t)bytes.n;
 	l->last_ms = loop_now_ms(l->w->loop);
 	link_judge(l, h2_input(l->h2, bytes));
+	if (l->w->throttling)
+		conn_pause(conn, true); /* until the next turn of links_trickle */
 	return (ptrdiff_t)bytes.n;
 }
 
@@ -458,14 +476,30 @@ on_down(struct conn *conn, void *arg, enum conn_end why)
 static const struct conn_ops link_ops = {
     .on_up = on_up, .on_bytes = on_bytes, .on_down = on_down, .on_drained = on_drained};
 
-static uint32_t
-links_count(const struct webconf *w)
+/* Connections whose peer has not shown a certificate yet. Too many: the oldest goes, so that
+ * strangers who wait cannot keep a connector out. */
+static void
+make_place(struct webconf *w)
 {
-	uint32_t n = 0;
+	struct link *oldest = NULL;
+	char buf[ADDR_STR_LEN];
+	unsigned n = 0;
 
 	LIST_EACH(it, &w->links)
-	n++;
-	return n;
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		if (l->up_ms || l->dead)
+			continue;
+		if (n++ == 0)
+			oldest = l;
+	}
+	if (n < HANDSHAKES_MAX)
+		return;
+	count_one(COUNT_UNKNOWN_PEERS);
+	log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
+	    "peer=%s name=\"\" why=too_many_handshakes", addr_str(&oldest->peer, buf));
+	link_kill(oldest);
 }
 
 void
@@ -473,13 +507,11 @@ link_accept(struct webconf *w, int fd, const struct addr *peer, const struct add
 {
 	struct conn_limits cl = {
 	    .handshake_ms = w->view->lim.tls_handshake_ms, .output = OUT_LIMIT};
-	char buf[ADDR_STR_LEN];
 	struct link *l;
 
-	if (w->draining || links_count(w) >= w->view->lim.links || !(l = calloc(1, sizeof(*l)))) {
-		count_one(COUNT_UNKNOWN_PEERS);
-		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
-		    "peer=%s name=\"\" why=too_many_links", addr_str(peer, buf));
+	make_place(w);
+	l = w->draining ? NULL : calloc(1, sizeof(*l));
+	if (!l) {
 		close(fd);
 		return;
 	}
@@ -497,7 +529,7 @@ link_accept(struct webconf *w, int fd, const struct addr *peer, const struct add
 }
 
 void
-links_throttle(struct webconf *w, bool on)
+links_pause(struct webconf *w, bool on)
 {
 	LIST_EACH(it, &w->links)
 	{

@@ -33,13 +33,16 @@ struct link {
 	struct list streams; /* link_stream */
 	struct timer timer;
 	struct addr peer;
-	char name[256]; /* of its certificate, for logs */
+	char name[160]; /* of its certificate, quoted for logs (LOG_QUOTE_LEN) */
 	uint64_t id, up_ms, last_ms, ping_ms, close_at_ms, queued;
 	bool counted; /* in webconf.n_links */
 	bool going;   /* no new streams: it said GOAWAY, or we drain */
+	bool spoiled; /* its announcements broke a rule; GOAWAY is on its way */
 	bool dead;
 };
 
+/* link.c: no more clients come to it; it ends with its last one. */
+void link_stop(struct link *l);
 /* link_news.c */
 struct server *link_server_find(struct link *l, struct str id);
 /* Of the announcements stream; its arg is the link. */

@@ -18,12 +18,20 @@ link_server_find(struct link *l, struct str id)
 }
 
 static void
+line_ignored(struct link *l, enum count c, int why)
+{
+	count_one(c);
+	log_info(AREA_WEBCONF, "WEB-6014", "line_ignored", "link=%llx why=%s",
+	    (unsigned long long)l->id, ed_err_name(why));
+}
+
+static void
 server_set(struct link *l, const struct psom_line *a)
 {
 	struct server *s = link_server_find(l, a->server);
 
 	if (!s && l->n_servers == LINK_SERVERS_MAX) {
-		count_one(COUNT_LINES_MALFORMED);
+		line_ignored(l, COUNT_LINES_MALFORMED, ED_LIMIT);
 		return;
 	}
 	if (!s) {
@@ -72,9 +80,8 @@ line_apply(struct link *l, struct str line)
 	int r = psom_line_read(line, &a);
 
 	if (r < 0) {
-		count_one(r == ED_UNSUPPORTED ? COUNT_LINES_UNKNOWN : COUNT_LINES_MALFORMED);
-		log_info(AREA_WEBCONF, "WEB-6014", "line_ignored", "link=%llx why=%s",
-		    (unsigned long long)l->id, ed_err_name(r));
+		line_ignored(
+		    l, r == ED_UNSUPPORTED ? COUNT_LINES_UNKNOWN : COUNT_LINES_MALFORMED, r);
 		return;
 	}
 	switch (a.kind) {
@@ -93,6 +100,20 @@ line_apply(struct link *l, struct str line)
 	}
 }
 
+/* Once and for all: what else came with it is not read. */
+static void
+news_spoiled(struct link *l)
+{
+	l->spoiled = l->going = true;
+	count_one(COUNT_LINKS_FAULTY);
+	log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
+	    "link=%llx peer=%s why=line_too_long text=\"\"", (unsigned long long)l->id, l->name);
+	/* Closed by the timer, not from inside the session; the GOAWAY goes out before. */
+	(void)!h2_goaway(l->h2, H2_ENHANCE_YOUR_CALM);
+	l->close_at_ms = 1;
+	timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
+}
+
 static void
 news_bytes(struct h2_stream *s, void *arg, struct str bytes)
 {
@@ -101,29 +122,21 @@ news_bytes(struct h2_stream *s, void *arg, struct str bytes)
 	size_t n = bytes.n;
 	int r;
 
+	if (l->spoiled)
+		return;
 	while ((r = psom_lines_next(&l->lines, &bytes, &line)) == 1)
 		line_apply(l, line);
-	if (r < 0) {
-		l->going = true;
-		r = h2_goaway(l->h2, H2_ENHANCE_YOUR_CALM);
-		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
-		    "link=%llx peer=%s why=line_too_long text=%s", (unsigned long long)l->id,
-		    l->name, ed_err_name(r));
-		count_one(COUNT_LINKS_FAULTY);
-		l->close_at_ms = 1; /* not from inside the session */
-		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
-		return;
-	}
-	h2_passed(s, n);
+	if (r < 0)
+		news_spoiled(l);
+	else
+		h2_passed(s, n);
 }
 
 /* The connector ended its report: it has nothing more to offer. */
 static void
 news_end(struct h2_stream *s, void *arg)
 {
-	struct link *l = arg;
-
-	l->going = true;
+	link_stop(arg);
 }
 
 static void
@@ -132,16 +145,14 @@ news_gone(struct h2_stream *s, void *arg, uint32_t code)
 	struct link *l = arg;
 
 	l->announcements = NULL;
-	l->going = true;
+	link_stop(l);
 }
 
 static void
 news_answer(struct h2_stream *s, void *arg, unsigned status)
 {
-	struct link *l = arg;
-
 	if (status != 200)
-		l->going = true;
+		link_stop(arg);
 }
 
 const struct h2_stream_ops link_news_ops = {

@@ -168,11 +168,17 @@ class Meeting:
     def wait_ended(self, reason, before):
         wait_for("a client to end: " + reason, lambda: self.ended(reason) > before)
 
-    def tls(self, sni="webconf.contoso.com", host="load", **kw):
+    def context(self, version=None):
         ctx = ssl.create_default_context(cafile=self.lab.cert("external-ca.pem"))
+        if version:
+            ctx.minimum_version = ctx.maximum_version = version
+        return ctx
+
+    def tls(self, sni="webconf.contoso.com", host="load", ctx=None, session=None, **kw):
+        ctx = ctx or self.context()
         ctx.check_hostname = sni == "webconf.contoso.com"
         s = self.lab.tcp_to(host, WEBCONF, 443, **kw)
-        return ctx.wrap_socket(s, server_hostname=sni, suppress_ragged_eofs=False)
+        return ctx.wrap_socket(s, server_hostname=sni, suppress_ragged_eofs=False, session=session)
 
     def join(self, handle, first=b""):
         s = self.tls()
@@ -202,6 +208,18 @@ def edged_up(lab, c):
     status = e.stop()
     assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
     assert "ERROR: AddressSanitizer" not in e.log() and "runtime error:" not in e.log(), e.log()[-4000:]
+
+
+def reload_with(edged, *changes):
+    """Changes the file, pairs of old and new text, and has it read again."""
+    with open(edged.conf) as f:
+        text = f.read()
+    for old, new in changes:
+        assert old in text, text
+        text = text.replace(old, new)
+    with open(edged.conf, "w") as f:
+        f.write(text)
+    edged.ctl("reload")
 
 
 def serves(lab, edged):
