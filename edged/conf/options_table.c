@@ -1342,7 +1342,7 @@ const struct conf_opt conf_opts[] = {
     {.key = "webconf.limits.lifetime_s",
 	.type = CONF_U32,
 	.def = "86400",
-	.min = 60,
+	.min = 1,
 	.max = 1000000,
 	AT(webconf.limits.lifetime_s),
 	.slice = W,

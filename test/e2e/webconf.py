@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from lab import TOP, Proc, children, conf_text, program_of, wait_for
+from lab import EDGE_IN, TOP, Proc, children, conf_text, program_of, wait_for
 
 WEBCONF = "203.0.113.11"
 DMCU = "10.20.0.13"
@@ -198,6 +198,76 @@ class Meeting:
         assert row, r.stderr
         assert not check or row["errors"] == "0", (row, r.stderr)
         return row
+
+
+def frame(kind, flags, stream, body=b""):
+    return struct.pack("!I", len(body))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + body
+
+
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
+NO_ERROR, CANCEL, CALM = 0, 8, 11
+END, ACK, END_HEADERS = 1, 1, 4
+
+
+class HandConnector:
+    """A connector whose every frame is written by hand; it sees what the Edge passes on, frame by frame."""
+
+    def __init__(self, lab, server):
+        ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
+        ctx.load_cert_chain(lab.cert("connector.pem"), lab.cert("connector.key"))
+        ctx.set_alpn_protocols(["h2-edged-webconf"])
+        self.t = ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname=EDGE_NAME)
+        self.got, self.data, self.kept = b"", {}, []
+        self.t.sendall(frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0))
+        while len(self.got) < 24:
+            self.got += self.t.recv(65536)
+        self.got = self.got[24:]
+        assert self.next(HEADERS)[2] == 1
+        self.t.sendall(frame(HEADERS, END_HEADERS, 1, b"\x88") + frame(DATA, 0, 1, b"server %s\n" % server.encode()))
+
+    def _read(self):
+        while len(self.got) < 9 or len(self.got) < 9 + int.from_bytes(self.got[:3], "big"):
+            b = self.t.recv(65536)
+            assert b, "the Edge ended the link"
+            self.got += b
+        n = int.from_bytes(self.got[:3], "big")
+        f = self.got[3], self.got[4], int.from_bytes(self.got[5:9], "big"), self.got[9:9 + n]
+        self.got = self.got[9 + n:]
+        if f[0] == PING and not f[1] & ACK:
+            self.t.sendall(frame(PING, ACK, 0, f[3]))
+        elif f[0] == DATA:
+            self.data[f[2]] = self.data.get(f[2], b"") + f[3]
+        return f
+
+    def next(self, kind, stream=None, flags=0):
+        """The next frame of that kind, as (kind, flags, stream, body); octets of streams gather in data meanwhile."""
+        while True:
+            f = self._read()
+            if f[0] == kind and stream in (None, f[2]) and f[1] & flags == flags:
+                return f
+
+    def accept(self, status=b"\x88", flags=0):
+        """The stream of the next client, answered."""
+        stream = self.next(HEADERS)[2]
+        self.t.sendall(frame(HEADERS, END_HEADERS | flags, stream, status))
+        return stream
+
+    def wait_octets(self, stream, octets):
+        while self.data.get(stream) != octets:
+            self._read()
+
+    def say(self, stream, octets, flags=0):
+        self.t.sendall(frame(DATA, flags, stream, octets))
+
+    def reset(self, stream, code):
+        self.t.sendall(frame(RESET, 0, stream, struct.pack("!I", code)))
+
+    def code_of(self, kind, stream):
+        """The code of the next RST_STREAM or GOAWAY."""
+        return int.from_bytes(self.next(kind, stream)[3][-4:], "big")
+
+    def close(self):
+        self.t.close()
 
 
 def edged_up(lab, c):
