@@ -234,7 +234,8 @@ admit_limits_of(const struct view *v)
 {
 	return (struct admit_limits){.total = v->lim.clients,
 	    .per_address = v->lim.clients_per_address,
-	    .half_open = v->lim.clients};
+	    .half_open = v->lim.clients,
+	    .per_address_minute = v->lim.connections_per_minute};
 }
 
 /* Life. */

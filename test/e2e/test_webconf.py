@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import ssl
-import struct
 import threading
 import time
 
@@ -17,7 +16,7 @@ import sip
 import webconf
 from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, Proc, children, program_of, wait_for
 from test_admin import new_certificate, put
-from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, pour, preface, says
+from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
 CONF = webconf.conf(admit_ms=1500, slow_s=2, half_open_s=3)
 
@@ -249,10 +248,6 @@ def connector_of_a_stranger(lab):
     yield con, edge
     edge.s.close()
     assert con.stop() == 0
-
-
-def frame(kind, flags, stream, body=b""):
-    return struct.pack("!I", len(body))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + body
 
 
 SETTINGS = frame(4, 0, 0)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """A Web Conferencing Edge that holds too much, and strangers inside that take its places (psom-webconf 7.1, 9.4)."""
-import ssl
 import time
 
 import pytest
 
 import webconf
 from lab import EDGE_IN, wait_for
-from webconf import DMCU, EDGE_NAME, Connector, Meeting, Server, closed, echo, pour, preface, says
+from webconf import DMCU, Connector, HandConnector, Meeting, Server, closed, echo, pour, preface, says
 
 CONF = webconf.conf(buffer_high_mb=1, buffer_low_mb=1, ping_s=2, slow_s=30, idle_s=0, first_octet_ms=2000, admit_ms=2000, links=3,
                     failures_per_minute=2)
@@ -78,19 +77,11 @@ def test_strangers_take_no_link(lab, meeting, edged):
     wait_for("one link", lambda: len(meeting.ask()["links"]) == 1)
 
 
-def trusted_link(lab):
-    ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
-    ctx.load_cert_chain(lab.cert("connector.pem"), lab.cert("connector.key"))
-    ctx.set_alpn_protocols(["h2-edged-webconf"])
-    return ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname=EDGE_NAME)
-
-
 def test_links_have_an_end(lab, meeting, edged):
     before = meeting.stat('server_connections_refused_total{reason="unknown_peer"}')
-    more = [trusted_link(lab) for _ in range(2)]
-    for s in more:
-        assert s.recv(3) == b"PRI"
-    assert b"PRI" not in closed(trusted_link(lab), 5)
+    more = [HandConnector(lab, "more%d" % n) for n in range(2)]
+    with pytest.raises(OSError):
+        HandConnector(lab, "one too many")
     assert meeting.stat('server_connections_refused_total{reason="unknown_peer"}') == before + 1
     for s in more:
         s.close()
@@ -100,9 +91,7 @@ def test_links_have_an_end(lab, meeting, edged):
 
 def test_the_other_ends_limit_is_met(lab, meeting, edged):
     """A connector that allows two streams: the announcements and one client; the next is told at once, not after open_ms."""
-    s = trusted_link(lab)
-    frame = lambda kind, flags, stream, body=b"": len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + body
-    s.sendall(frame(4, 0, 0, b"\0\3\0\0\0\2") + frame(1, 4, 1, b"\x88") + frame(0, 0, 1, b"server few\n"))
+    s = HandConnector(lab, "few", settings=b"\0\3\0\0\0\2")
     meeting.wait_server("few")
     h = bytes.fromhex(meeting.ask("ticket", "add", "server=few", "uses=2")["handle"])
     full = meeting.ended("links_full")

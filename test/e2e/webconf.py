@@ -22,7 +22,7 @@ CONF = {
     "external__webconf": {"address": WEBCONF, "fqdn": "webconf.contoso.com", "port": 443},
     "internal__trusted_servers": ["fe01.contoso.net", "fe02.contoso.net", "pool01.contoso.net", "connector.contoso.net"],
     "webconf__limits": {"rate_kbit": 0, "rate_down_kbit": 0, "clients_per_address": 2000, "connections_per_s": 1000,
-                        "connections_burst": 1000, "failures_per_minute": 1000},
+                        "connections_burst": 1000, "connections_per_minute": 0, "failures_per_minute": 1000},
 }
 
 
@@ -212,24 +212,28 @@ END, ACK, END_HEADERS = 1, 1, 4
 class HandConnector:
     """A connector whose every frame is written by hand; it sees what the Edge passes on, frame by frame."""
 
-    def __init__(self, lab, server):
+    def __init__(self, lab, server, settings=b""):
         ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
         ctx.load_cert_chain(lab.cert("connector.pem"), lab.cert("connector.key"))
         ctx.set_alpn_protocols(["h2-edged-webconf"])
         self.t = ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname=EDGE_NAME)
         self.got, self.data, self.kept = b"", {}, []
-        self.t.sendall(frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0))
+        self.t.sendall(frame(SETTINGS, 0, 0, settings) + frame(SETTINGS, ACK, 0))
         while len(self.got) < 24:
-            self.got += self.t.recv(65536)
+            self._more()
         self.got = self.got[24:]
         assert self.next(HEADERS)[2] == 1
         self.t.sendall(frame(HEADERS, END_HEADERS, 1, b"\x88") + frame(DATA, 0, 1, b"server %s\n" % server.encode()))
 
+    def _more(self):
+        b = self.t.recv(65536)
+        if not b:
+            raise ConnectionResetError("the Edge ended the link")
+        self.got += b
+
     def _read(self):
         while len(self.got) < 9 or len(self.got) < 9 + int.from_bytes(self.got[:3], "big"):
-            b = self.t.recv(65536)
-            assert b, "the Edge ended the link"
-            self.got += b
+            self._more()
         n = int.from_bytes(self.got[:3], "big")
         f = self.got[3], self.got[4], int.from_bytes(self.got[5:9], "big"), self.got[9:9 + n]
         self.got = self.got[9 + n:]
