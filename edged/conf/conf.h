@@ -69,10 +69,10 @@ struct conf_webconf_server { /* a conferencing server that we dial */
 
 struct conf_webconf_limits {
 	uint32_t clients, clients_warn, clients_per_address, failures_per_minute, refuse_s,
-	    connections_per_s, connections_burst, clients_per_link, links, tickets, first_flight,
-	    stream_buffer_kb, buffer_high_mb, buffer_low_mb, rate_kbit, rate_down_kbit,
-	    tls_handshake_ms, admit_ms, open_ms, first_octet_ms, idle_s, half_open_s, slow_s,
-	    lifetime_s, drain_s, ping_s, ticket_life_s;
+	    connections_per_s, connections_burst, connections_per_minute, clients_per_link, links,
+	    tickets, first_flight, stream_buffer_kb, buffer_high_mb, buffer_low_mb, rate_kbit,
+	    rate_down_kbit, tls_handshake_ms, admit_ms, open_ms, first_octet_ms, idle_s,
+	    half_open_s, slow_s, lifetime_s, drain_s, ping_s, ticket_life_s;
 };
 
 struct conf_connector_server { /* a conferencing server that the connector dials */
