@@ -20,6 +20,8 @@
 #include "net/loop.h"
 #include "svc/log.h"
 
+enum { EXIT_CONFIG = 78 };
+
 struct program {
 	struct loop *loop;
 	struct connector *k;
@@ -74,7 +76,7 @@ run(const struct conf *conf)
 	struct program p = {0};
 	struct event *ev[3] = {NULL};
 	const char *why = "out of memory";
-	int r = 1;
+	int r = EXIT_CONFIG;
 
 	p.loop = loop_new();
 	timer_init(&p.timer, on_leave_tick);
@@ -91,8 +93,7 @@ run(const struct conf *conf)
 			goto out;
 	log_notice(AREA_WEBCONF, "CON-9000", "connector_started", "edges=%u servers=%u version=%s",
 	    p.k->n_edges, p.k->n_servers, EDGED_VERSION);
-	if (loop_run(p.loop) == ED_OK)
-		r = 0;
+	r = loop_run(p.loop) == ED_OK ? 0 : 1;
 out:
 	for (int i = 0; i < 3; i++)
 		if (ev[i])
@@ -138,13 +139,14 @@ main(int argc, char **argv)
 			puts("edged-connector " EDGED_VERSION);
 			return 0;
 		default:
-			fprintf(stderr, "usage: edged-connector [-n] [-c FILE]\n");
+			fputs("usage: edged-connector [-n] [-c FILE] | -V\n", stderr);
 			return 2;
 		}
 	}
 	harden();
 	if (conf_load(path, &conf, &report) < 0 || report.n_errors) {
 		conf_report_print(&report, stderr);
+		r = check ? 1 : EXIT_CONFIG;
 	} else if (check) {
 		r = 0;
 	} else {

@@ -69,7 +69,7 @@ load_and_check(const char *path, enum check_mode mode, struct conf **ret_conf,
 		return;
 	}
 	check_run(*ret_conf, keys, mode, rep);
-	if (geteuid() == 0)
+	if (privilege_to_lock_in())
 		check_users(*ret_conf, rep);
 }
 

@@ -154,6 +154,14 @@ void check_users(const struct conf *c, struct conf_report *report);
 int role_user(
     const struct conf *c, enum role role, uint32_t *ret_uid, uint32_t *ret_gid) ED_MUST_CHECK;
 
+/* privilege.c: root, or an ordinary user with ambient capabilities (edged.service) */
+/* True when services can be given users and roots of their own. */
+bool privilege_to_lock_in(void);
+/* For good: what a supervisor does not need. */
+void privilege_drop(void);
+/* SIGKILL, whatever user c runs as. */
+void privilege_kill(const struct child *c);
+
 /* reload.c */
 typedef void reload_done_cb(void *arg, bool ok, const char *text);
 enum reload_what { RELOAD_ALL, RELOAD_CERTIFICATES };
