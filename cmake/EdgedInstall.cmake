@@ -20,21 +20,23 @@ install(FILES README.md docs/admin-guide.md docs/log-events.md docs/SECURITY.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES certs/README.md RENAME certificates.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# The units name programs by their full path.
+# The units name programs by their full path, which is known when they are installed (--prefix).
 foreach(unit edged edged-connector)
-  file(READ deploy/systemd/${unit}.service text)
-  string(REPLACE "/usr/sbin/" "${CMAKE_INSTALL_FULL_SBINDIR}/" text "${text}")
-  string(REPLACE "/usr/bin/edged" "${CMAKE_INSTALL_FULL_BINDIR}/edged" text "${text}")
-  string(REPLACE "/usr/lib/edged/" "${CMAKE_INSTALL_PREFIX}/lib/edged/" text "${text}")
-  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/systemd/${unit}.service CONTENT "${text}" @ONLY)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS deploy/systemd/${unit}.service)
-  install(FILES ${CMAKE_BINARY_DIR}/systemd/${unit}.service DESTINATION ${EDGED_UNITDIR})
+  install(CODE "
+    file(READ ${CMAKE_CURRENT_SOURCE_DIR}/deploy/systemd/${unit}.service text)
+    foreach(dir ${CMAKE_INSTALL_SBINDIR} ${CMAKE_INSTALL_BINDIR} lib/edged)
+      string(REPLACE \"/usr/\${dir}/\" \"\${CMAKE_INSTALL_PREFIX}/\${dir}/\" text \"\${text}\")
+    endforeach()
+    set(EDGED_UNITDIR \"${EDGED_UNITDIR}\")
+    cmake_path(ABSOLUTE_PATH EDGED_UNITDIR BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
+    file(WRITE \"\$ENV{DESTDIR}\${EDGED_UNITDIR}/${unit}.service\" \"\${text}\")
+    message(STATUS \"Installing: \$ENV{DESTDIR}\${EDGED_UNITDIR}/${unit}.service\")")
 endforeach()
 install(FILES deploy/systemd/edged-sysusers.conf RENAME edged.conf DESTINATION ${EDGED_SYSUSERSDIR})
 install(FILES deploy/systemd/edged-connector-sysusers.conf RENAME edged-connector.conf DESTINATION ${EDGED_SYSUSERSDIR})
 
 # RootDirectory= of edged.service: mount points and the usual links, nothing else.
-foreach(dir dev etc proc run sys tmp usr var/lib var/tmp)
+foreach(dir dev etc proc run sys tmp usr var/lib/edged var/tmp)
   install(DIRECTORY DESTINATION lib/edged/root/${dir})
 endforeach()
 install(CODE "

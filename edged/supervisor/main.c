@@ -71,6 +71,8 @@ load_and_check(const char *path, enum check_mode mode, struct conf **ret_conf,
 	check_run(*ret_conf, keys, mode, rep);
 	if (privilege_to_lock_in())
 		check_users(*ret_conf, rep);
+	if (mode == CHECK_FILE)
+		check_readable(*ret_conf, path, rep);
 }
 
 static int

@@ -150,6 +150,8 @@ int rundir_make(struct supervisor *s, const char **ret_why) ED_MUST_CHECK;
 void rundir_root(const struct supervisor *s, enum role role, char *buf, size_t room);
 /* Every wanted role has a user of its own, or this is a laboratory (USER-01). */
 void check_users(const struct conf *c, struct conf_report *report);
+/* The user that edged.service runs as can read the files (USER-02); only root can tell. */
+void check_readable(const struct conf *c, const char *conf_path, struct conf_report *report);
 /* User of a role: ED_OK; ED_STATE when there is none. */
 int role_user(
     const struct conf *c, enum role role, uint32_t *ret_uid, uint32_t *ret_gid) ED_MUST_CHECK;
