@@ -14,6 +14,7 @@
 
 #include "base/digest.h"
 #include "ctl/ctl.h"
+#include "ctl/import.h"
 
 #define DEFAULT_SOCKET "/run/edged/control.sock"
 #define ANSWER_MAX     (64u * 1024u * 1024u)
@@ -50,6 +51,7 @@ print_help(FILE *out)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].verb, commands[i].help);
 	fputs("  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
+	      "  import-topology FILE [NAME] the edge of a published Lync topology as edged.conf\n"
 	      "SOCKET is " DEFAULT_SOCKET " unless given or in $EDGED_CONTROL.\n",
 	    out);
 }
@@ -191,6 +193,8 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
 		return turn_key(argv[1], argv[2]);
+	if ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0)
+		return import_topology(argv[1], argc == 3 ? argv[2] : NULL, stdout, stderr);
 	for (size_t i = 0; argc > 0 && i < N_COMMANDS; i++)
 		if (strcmp(argv[0], commands[i].verb) == 0)
 			return run(path ? path : DEFAULT_SOCKET, i, argv + 1, argc - 1, json);
