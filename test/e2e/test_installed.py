@@ -31,6 +31,7 @@ EDITS = [
     ('fqdn = "fe.contoso.net"', 'fqdn = "fe01.contoso.net"'),
     ('# external_trust = "/etc/ssl/certs/ca-certificates.crt"', 'external_trust = "/etc/edged/external-trust.pem"'),
     ('# next_hop_path = false', 'next_hop_path = true'),
+    ('# target = "syslog"', 'target = "journal"'),
     ('# handshakes_per_minute = 20', 'handshakes_per_minute = 0'),
     ('# registers_per_minute = 20', 'registers_per_minute = 0'),
 ]
@@ -138,6 +139,10 @@ def test_start_serves_and_is_locked_in(machine, lab, fe):
     assert users == {"edged": "edged", "edged-keyd": "edged-keyd", "edged-access": "edged-access", "edged-webconf": "edged-webconf",
                      "edged-av": "edged-av", "edged-avauth": "edged-avauth"}, users
 
+    machine.ok("journalctl", "--sync")
+    entry = json.loads(machine.ok("journalctl", "-o", "json", "-n", "1", "EDGED_EVENT=started"))
+    assert entry["EDGED_ID"] == "SYS-1001" and entry["_SYSTEMD_UNIT"] == "edged.service" and entry["PRIORITY"] == "5"
+
     c = sip.Client(lab, "alice", source=LOAD[4])
     c.register()
     c.close()
@@ -150,7 +155,7 @@ def test_reload_says_yes_or_why_not(machine, lab, fe):
     text = machine.read("/etc/edged/edged.conf")
     machine.write("/etc/edged/edged.conf", text.replace('# level = "info"', 'level = "notice"'), "0640", "edged")
     machine.ok("systemctl", "reload", "edged")
-    assert '"log.level"' in machine.journal("edged") or json.loads(machine.ok("edgectl", "--json", "status"))["reloads"] == 1
+    assert json.loads(machine.ok("edgectl", "--json", "status"))["reloads"] == 1
     machine.write("/etc/edged/edged.conf", text.replace("sip_domains", "sip_domain", 1), "0640", "edged")
     assert machine.run("systemctl", "reload", "edged")[0] != 0
     out = machine.journal("edged")
@@ -173,11 +178,58 @@ def test_hung_service_is_ended_without_the_right_to_signal(machine):
     wait_for("avauth to be started again", again, 40, 0.5)
 
 
+def guide_commands():
+    """Every line of every sh block of the administrator's guide."""
+    with open(os.path.join(TOP, "docs", "admin-guide.md")) as f:
+        return [line for block in re.findall(r"^```sh\n(.*?)^```", f.read(), re.S | re.M) for line in block.splitlines()]
+
+
+def test_commands_of_the_guide(machine, lab):
+    """In their order, on a machine that has what the guide says it has by then."""
+    commands = guide_commands()
+    assert len(commands) > 25
+    with open(os.path.join(TOP, "test", "corpus", "topology", "published.xml")) as f:
+        machine.write("/root/topology.xml", f.read())
+    machine.write("/root/pfx.password", "secret\n", "0600")
+    machine.ok("openssl", "pkcs12", "-export", "-in", "/etc/edged/external.pem", "-inkey", "/etc/edged/external.key",
+               "-passout", "file:/root/pfx.password", "-out", "/root/external.pfx")
+    machine.ok("systemctl", "stop", "edged")
+    for c in commands:
+        code, out = machine.run("bash", "-euc", c)
+        assert code == 0, (c, out)
+        if c.startswith("systemctl enable"):
+            wait_for("services to be ready", lambda: machine.run("edgectl", "status")[0] == 0, 20)
+        if c == "edged -n":
+            assert "0 errors" in out, out
+    # What came out of them is what goes in.
+    assert machine.ok("openssl", "x509", "-noout", "-serial", "-in", "/root/csr/external.pem") == \
+        machine.ok("openssl", "x509", "-noout", "-serial", "-in", "/etc/edged/external.pem")
+    code, out = machine.run("edged", "-n", "-c", "/root/edged.conf.new")
+    assert code == 1 and "ACC-01" not in out
+
+
 def test_stop(machine):
     machine.ok("systemctl", "stop", "edged")
     show = machine.ok("systemctl", "show", "-p", "ActiveState,Result,ExecMainStatus", "edged").split()
     assert sorted(show) == ["ActiveState=inactive", "ExecMainStatus=0", "Result=success"]
     assert "core-dump" not in machine.journal("edged")
+
+
+def test_upgrade_and_purge(machine):
+    """Of the package: an upgrade keeps the configuration and brings a running edge back; removal stops it; purge takes the sample along."""
+    if not os.environ.get("EDGED_DEB"):
+        pytest.skip("not installed from a package: script/package --test")
+    machine.ok("systemctl", "start", "edged")
+    pid, text = machine.ok("systemctl", "show", "-p", "MainPID", "edged"), machine.read("/etc/edged/edged.conf")
+    machine.ok("dpkg", "-i", "/root/edged.deb")
+    assert machine.read("/etc/edged/edged.conf") == text
+    assert machine.ok("systemctl", "is-active", "edged").strip() == "active" and machine.ok("systemctl", "show", "-p", "MainPID", "edged") != pid
+    machine.ok("dpkg", "-r", "edged")
+    assert machine.run("pgrep", "-c", "edged")[1].strip() == "0"  # a PID namespace of its own
+    assert machine.read("/etc/edged/edged.conf") == text
+    machine.ok("dpkg", "-P", "edged")
+    left = machine.ok("ls", "/etc/edged").split()
+    assert "edged.conf" not in left and "external.key" in left
 
 
 @pytest.mark.parametrize("unit", ["edged", "edged-connector"])

@@ -327,6 +327,13 @@ on_doctype(void *arg, const char *name, const char *sysid, const char *pubid, in
 	give_up(arg, ED_UNSUPPORTED, "a document type declaration has no place here");
 }
 
+/* What PowerShell redirects to a file is UTF-16, whatever the declaration in it says. */
+static bool
+is_utf16(struct str s)
+{
+	return s.n >= 2 && (memcmp(s.p, "\xff\xfe", 2) == 0 || memcmp(s.p, "\xfe\xff", 2) == 0);
+}
+
 static int
 finish(struct reader *r, enum XML_Status status)
 {
@@ -360,7 +367,7 @@ topology_read(struct str bytes, struct arena *arena, struct topology *ret, uint3
 		*ret_why = "larger than 16 MiB";
 		return ED_LIMIT;
 	}
-	r.xml = XML_ParserCreateNS(NULL, SEPARATOR);
+	r.xml = XML_ParserCreateNS(is_utf16(bytes) ? "UTF-16" : NULL, SEPARATOR);
 	if (!r.xml) {
 		*ret_why = "out of memory";
 		return ED_NOMEM;
