@@ -225,7 +225,8 @@ print_chain(FILE *out, const char *name, const char *lo)
 		fprintf(out,
 		    "        %s lo accept\n"
 		    "        ct state established,related accept\n"
-		    "        meta l4proto { icmp, ipv6-icmp } accept\n",
+		    "        meta l4proto { 1, 58 } accept comment \"ICMP, and neighbour discovery "
+		    "of IPv6\"\n",
 		    lo);
 }
 
