@@ -19,15 +19,25 @@
 #include "connector/connector.h"
 #include "net/loop.h"
 #include "svc/log.h"
+#include "svc/notify.h"
 
 enum { EXIT_CONFIG = 78 };
 
 struct program {
 	struct loop *loop;
 	struct connector *k;
-	struct timer timer;
+	struct timer timer, alive;
 	uint64_t until_ms;
 };
+
+static void
+on_alive(struct timer *t, uint64_t now_ms)
+{
+	struct program *p = LIST_OF(t, struct program, alive);
+
+	notify_state("WATCHDOG=1");
+	timer_set(p->loop, t, now_ms + NOTIFY_MS);
+}
 
 static void
 on_leave_tick(struct timer *t, uint64_t now_ms)
@@ -51,6 +61,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	}
 	log_notice(
 	    AREA_WEBCONF, "CON-9010", "connector_leaving", "clients=%u", connector_clients(p->k));
+	notify_state("STOPPING=1");
 	connector_leave(p->k);
 	p->until_ms = loop_now_ms(p->loop) + p->k->conf->connector.drain_s * 1000ull;
 	/* A moment for the GOAWAY, even without clients. */
@@ -80,6 +91,7 @@ run(const struct conf *conf)
 
 	p.loop = loop_new();
 	timer_init(&p.timer, on_leave_tick);
+	timer_init(&p.alive, on_alive);
 	p.k = p.loop ? connector_new(p.loop, conf, &why) : NULL;
 	if (!p.k) {
 		fprintf(stderr, "edged-connector: %s\n", why);
@@ -93,6 +105,8 @@ run(const struct conf *conf)
 			goto out;
 	log_notice(AREA_WEBCONF, "CON-9000", "connector_started", "edges=%u servers=%u version=%s",
 	    p.k->n_edges, p.k->n_servers, EDGED_VERSION);
+	timer_set(p.loop, &p.alive, loop_now_ms(p.loop) + NOTIFY_MS);
+	notify_state("READY=1");
 	r = loop_run(p.loop) == ED_OK ? 0 : 1;
 out:
 	for (int i = 0; i < 3; i++)

@@ -17,6 +17,7 @@
 #include "supervisor/supervisor.h"
 #include "svc/json.h"
 #include "svc/log.h"
+#include "svc/notify.h"
 #include "svc/wire.h"
 
 #define PREPARE_MS 10000u

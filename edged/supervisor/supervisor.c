@@ -16,13 +16,13 @@
 
 #include "conf/options.h"
 #include "svc/log.h"
+#include "svc/notify.h"
 #include "svc/svc.h"
 #include "svc/wire.h"
 
 #define ADDRESS_WAIT_MS 30000u
 #define ADDRESS_STEP_MS 200u
 #define STOP_MS         5000u
-#define NOTIFY_MS       5000u
 
 uint64_t
 supervisor_conf_hash(const struct conf *c)

@@ -194,7 +194,4 @@ void gather_on_death(struct child *c);
 void status_json(struct supervisor *s, struct json *j);
 void certs_json(struct supervisor *s, struct json *j);
 
-/* notify.c: systemd's notification socket, when there is one */
-void notify_state(const char *state);
-
 #endif

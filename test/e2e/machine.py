@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from lab import LabError, wait_for
+from lab import LabError, run, wait_for
 
 BOOT = r"""
 set -eu
@@ -66,6 +66,11 @@ class Machine:
         d = lab.path("machine")
         os.makedirs(d, exist_ok=True)
         self.lower = os.environ.get("EDGED_MACHINE_ROOT") or "/"
+        self.mounted = None
+        if not unified_cgroup():
+            self.mounted = lab.path("cgroup")
+            os.makedirs(self.mounted)
+            run("mount", "-t", "cgroup2", "cgroup2", self.mounted)
         self.cgroup = os.path.join(unified_cgroup(), "edged-" + lab.id)
         os.makedirs(self.cgroup)
         self.logfile = lab.path("machine.log")
@@ -138,3 +143,5 @@ class Machine:
             if not os.path.exists(self.cgroup):
                 break
             time.sleep(0.1)
+        if self.mounted:
+            run("umount", self.mounted)

@@ -16,7 +16,7 @@ import pytest
 
 import sip
 from lab import EDGE_OUT, LOAD, TOP, run, wait_for
-from machine import Machine, unified_cgroup
+from machine import Machine
 
 NAME = "edge.int.contoso.net"
 BUILD = os.path.dirname(os.environ.get("EDGED_RELEASE_BIN") or os.path.join(TOP, "build", "bin"))
@@ -50,8 +50,6 @@ def stage(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(lab, stage):
-    if not unified_cgroup() or not os.path.exists("/lib/systemd/systemd"):
-        pytest.fail("needs systemd and a mounted cgroup2")
     deb = os.environ.get("EDGED_DEB")
     m = Machine(lab, NAME, "" if deb else stage)
     try:
@@ -230,6 +228,28 @@ def test_upgrade_and_purge(machine):
     machine.ok("dpkg", "-P", "edged")
     left = machine.ok("ls", "/etc/edged").split()
     assert "edged.conf" not in left and "external.key" in left
+
+
+def test_connector_runs_under_its_unit(machine, lab):
+    """The other package's unit: its own user, signs of life, SIGHUP, an orderly end."""
+    if machine.run("systemctl", "cat", "edged-connector")[0]:
+        pytest.skip("edged-connector is a package of its own")
+    machine.ok("systemd-sysusers", "edged-connector.conf")
+    for f in ("connector.pem", "connector.key", "internal-ca.pem"):
+        with open(lab.cert(f)) as fh:
+            machine.write("/etc/edged/" + f, fh.read(), "0640", "edged-connector")
+    sample = machine.read("/usr/share/edged/connector.conf")
+    machine.write("/etc/edged/connector.conf", sample.replace("edge_trust", "egde_trust"), "0640", "edged-connector")
+    assert machine.run("systemctl", "start", "edged-connector")[0] != 0
+    assert machine.ok("systemctl", "show", "-p", "ExecMainStatus", "-p", "NRestarts", "edged-connector").split() == ["NRestarts=0", "ExecMainStatus=78"]
+    machine.write("/etc/edged/connector.conf", sample, "0640", "edged-connector")
+    machine.ok("systemctl", "start", "edged-connector")
+    show = dict(x.split("=", 1) for x in machine.ok("systemctl", "show", "-p", "ActiveState,MainPID,User,WatchdogUSec", "edged-connector").split())
+    assert show["ActiveState"] == "active" and show["WatchdogUSec"] == "30s"
+    assert machine.ok("stat", "-c", "%U %G", "/proc/" + show["MainPID"]).split() == ["edged-connector"] * 2
+    machine.ok("systemctl", "reload", "edged-connector")
+    machine.ok("systemctl", "stop", "edged-connector")
+    assert machine.ok("systemctl", "show", "-p", "Result", "edged-connector").strip() == "Result=success"
 
 
 @pytest.mark.parametrize("unit", ["edged", "edged-connector"])
