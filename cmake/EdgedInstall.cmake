@@ -36,7 +36,7 @@ install(FILES deploy/systemd/edged-sysusers.conf RENAME edged.conf DESTINATION $
 install(FILES deploy/systemd/edged-connector-sysusers.conf RENAME edged-connector.conf DESTINATION ${EDGED_SYSUSERSDIR})
 
 # RootDirectory= of edged.service: mount points and the usual links, nothing else.
-foreach(dir dev etc proc run sys tmp usr var/lib/edged var/tmp)
+foreach(dir dev etc home proc root run sys tmp usr var/lib/edged var/tmp)
   install(DIRECTORY DESTINATION lib/edged/root/${dir})
 endforeach()
 install(CODE "
