@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "ctl/ctl.h"
+#include "ctl/import.h"
 
 #define DEFAULT_SOCKET "/run/edged/control.sock"
 
@@ -47,6 +48,7 @@ print_help(FILE *out)
 	      "  diagram    this edge as a picture (SVG): interfaces, services, ports, "
 	      "certificates, next hop\n"
 	      "  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
+	      "  import-topology FILE [NAME] the edge of a published Lync topology as edged.conf\n"
 	      "SOCKET is " DEFAULT_SOCKET " unless given or in $EDGED_CONTROL.\n",
 	    out);
 }
@@ -143,6 +145,8 @@ main(int argc, char **argv)
 		return turn_key(argv[1], argv[2]);
 	if (argc >= 1 && strcmp(argv[0], "trace") == 0)
 		return ctl_trace(path ? path : DEFAULT_SOCKET, json, argc - 1, argv + 1);
+	if ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0)
+		return import_topology(argv[1], argc == 3 ? argv[2] : NULL, stdout, stderr);
 	if (argc == 1 && strcmp(argv[0], "top") == 0)
 		return ctl_top(path ? path : DEFAULT_SOCKET, json, stdout);
 	if (argc == 1 && strcmp(argv[0], "diagram") == 0)
