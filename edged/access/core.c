@@ -78,6 +78,8 @@ engine_facts(const struct flow *f, struct facts *ret)
 	ret->remote = f->peer;
 	ret->local = f->local;
 	ret->registered = f->signed_in;
+	ret->federation_port = f->federation_port;
+	ret->chain = f->chain_good ? FACTS_CHAIN_GOOD : FACTS_CHAIN_NONE;
 	ret->names = f->names ? f->names->v : NULL;
 	ret->n_names = f->names ? f->names->n : 0;
 	ret->srv = f->lookups ? f->lookups->srv : NULL;
@@ -345,6 +347,7 @@ access_flow_up(struct flow *f, const struct tls_facts *facts)
 	if (f->kind == FLOW_INSIDE)
 		list_push_back(&ax->inside, &f->peers);
 	if (f->kind == FLOW_PARTNER) {
+		f->chain_good = facts->verified;
 		list_push_back(&ax->partner_flows, &f->peers);
 		keep_cert(f, facts);
 	}

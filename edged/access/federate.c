@@ -283,33 +283,18 @@ federate_answered(struct access *ax, struct str text, uint16_t status)
 
 /* ---- what the log says ---- */
 
-/* The step of the decision procedure (access-edge-sip 3.2) or the rule that spoke. */
+/* The step of the decision procedure (access-edge-sip 3.2), or the rule of policy.c that spoke. */
 static const char *
-rule_of(enum policy_why why)
+rule_of(const struct policy_verdict *v)
 {
-	switch (why) {
-	case POLICY_WHY_SPOOFED_DOMAIN:
-		return "3.2-1";
-	case POLICY_WHY_BLOCKED_DOMAIN:
-		return "3.2-2";
-	case POLICY_WHY_NAME_MISMATCH:
-		return "3.2-4";
-	case POLICY_WHY_NOT_ALLOWED:
-		return "3.2-5";
-	case POLICY_WHY_NO_SRV:
-	case POLICY_WHY_SRV_FAILED:
-	case POLICY_WHY_SRV_OUTSIDE:
-	case POLICY_WHY_SRV_MISMATCH:
-		return "3.2-6";
-	case POLICY_WHY_NOT_FOR_US:
-		return "3.2-7";
-	case POLICY_WHY_IDENTITY:
-		return "9.2-identity";
+	if (v->rule)
+		return v->rule;
+	switch (v->why) {
 	case POLICY_WHY_METHOD_CLASS:
 	case POLICY_WHY_METHOD_UNKNOWN:
 		return "3.3";
-	case POLICY_WHY_FEDERATION_OFF:
-		return "FED-06";
+	case POLICY_WHY_IDENTITY:
+		return "9.2-identity";
 	default:
 		return "4";
 	}
@@ -332,7 +317,7 @@ void
 federate_say(const struct flow *f, const struct policy_verdict *v, const struct sip_msg *m)
 {
 	char a[ADDR_STR_LEN], from[LOG_QUOTE_LEN], uri[LOG_QUOTE_LEN], d[LOG_QUOTE_LEN];
-	char names[320], srv[320], q1[LOG_QUOTE_LEN], q2[LOG_QUOTE_LEN];
+	char names[320], srv[320], q1[LOG_QUOTE_LEN], q2[LOG_QUOTE_LEN], fact[LOG_QUOTE_LEN];
 	struct str domain = v->domain.n ? v->domain : m->from.addr.host;
 
 	count(CNT_PARTNER_REFUSED);
@@ -345,9 +330,9 @@ federate_say(const struct flow *f, const struct policy_verdict *v, const struct 
 	log_event(LOG_NOTICE_L, AREA_SIP, v->event ? v->event : "",
 	    v->event_name ? v->event_name : "request_refused",
 	    "flow=%llx peer=%s method=" STR_FMT
-	    " why=%s from=%s uri=%s domain=%s rule=%s certificate=%s srv=%s",
+	    " why=%s from=%s uri=%s domain=%s rule=%s fact=%s certificate=%s srv=%s",
 	    (unsigned long long)f->cid, addr_str(&f->peer, a), STR_ARG(m->method_name),
 	    policy_why_name(v->why), log_quote(m->from.uri, from), log_quote(m->uri, uri),
-	    log_quote(domain, d), rule_of(v->why), log_quote(str_of(names), q1),
-	    log_quote(str_of(srv), q2));
+	    log_quote(domain, d), rule_of(v), log_quote(v->fact, fact),
+	    log_quote(str_of(names), q1), log_quote(str_of(srv), q2));
 }

@@ -96,8 +96,9 @@ struct flow {
 	bool counted : 1;    /* the request that waits has been counted against its limits */
 	bool keep_alive : 1; /* ms-keep-alive was negotiated */
 	bool was_up : 1;
-	bool by_us : 1;  /* FLOW_PARTNER: we opened it */
-	uint16_t member; /* next hop member its requests keep to, + 1; 0: none yet */
+	bool chain_good : 1; /* FLOW_PARTNER: its certificate held */
+	bool by_us : 1;      /* FLOW_PARTNER: we opened it */
+	uint16_t member;     /* next hop member its requests keep to, + 1; 0: none yet */
 };
 
 struct flow_table {

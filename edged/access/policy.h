@@ -56,6 +56,7 @@ enum policy_why {
 	POLICY_WHY_IDENTITY,
 	POLICY_WHY_PROXY_REQUIRE,
 	POLICY_WHY_SCHEME,
+	POLICY_WHY_CHAIN, /* the peer's certificate did not hold */
 	POLICY_WHY__N
 };
 const char *policy_why_name(enum policy_why why); /* "register_first", ...: log and counter label */
@@ -78,6 +79,8 @@ struct policy_verdict {
 	const char *diag_text; /* NULL: the table's */
 	const char *event;     /* "ACC-2003"; NULL when only a counter is due */
 	const char *event_name;
+	const char *rule;  /* partners: the step that spoke, "3.2-6"; NULL: none of decide.c */
+	struct str fact;   /* partners: what decided; for the log */
 	struct str domain; /* the one that decided; for the log */
 	struct str lookup_domain;
 	bool close_after;
