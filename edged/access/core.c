@@ -166,7 +166,8 @@ access_new(const struct access_params *p, const char **ret_why)
 	list_init(&ax->inside);
 	list_init(&ax->siblings);
 	list_init(&ax->partner_flows);
-	park_queue_init(&ax->waiting);
+	/* Half is left to the requests of the inside that wait for a link. */
+	park_queue_init(&ax->waiting, PARK_REQUESTS_MAX / 2, PARK_BYTES_MAX / 2);
 	ax->hash_key = p->hash_key;
 	ax->n_workers = p->n_workers ? p->n_workers : 1;
 	timeq_init(&ax->first_message, 0);

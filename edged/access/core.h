@@ -61,8 +61,10 @@ struct access_ops {
 	int (*open_partner)(void *net, struct flow *f, const struct addr *addr, const char *host);
 	/* _sipfederationtls._tcp of that domain, addresses of that host: access_srv_answer,
 	 * access_host_answer, perhaps before this returns. ED_LIMIT, ED_MALFORMED: no answer comes.
+	 * for_outsider: asked because an outsider named that domain; such questions may take half
+	 * of the places, so that nobody outside keeps us from asking for ourselves.
 	 */
-	int (*srv)(void *net, const char *domain);
+	int (*srv)(void *net, const char *domain, bool for_outsider);
 	int (*host)(void *net, const char *host);
 	/* One message to the worker of that slot; ED_LIMIT when it does not take it now, ED_GONE.
 	 */

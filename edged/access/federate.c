@@ -45,9 +45,14 @@ federate_ask(struct flow *f, struct str domain, int *ret_r)
 	if (ask.n < sizeof(text)) {
 		memcpy(text, ask.p, ask.n);
 		text[ask.n] = '\0';
-		r = ax->ops->srv(ax->net, text);
+		r = ax->ops->srv(ax->net, text, true);
 	}
-	if (r < 0) { /* nobody will answer: not a name, or too many questions */
+	if (r == ED_LIMIT) { /* too many questions are under way: this one waits its turn */
+		lookup_put_off(f->lookups, ask);
+		*ret_r = ED_LIMIT;
+		return false;
+	}
+	if (r < 0) { /* nobody will answer: not a name */
 		struct access_srv a = {.err = r == ED_MALFORMED ? ED_GONE : ED_SYS, .ttl_s = 5};
 
 		lookup_answer(f->lookups, ask, &a, ax->now_ms);
@@ -237,6 +242,43 @@ say_entered(struct access *ax, struct str domain, enum watch_state s)
 	}
 }
 
+/*
+ * What nobody lists shares one bucket for each connection, beside that of its domain: a certificate
+ * with a hundred names is not a hundred times as fast, and refusals are not free of it either.
+ * Returns how long to wait for a token; 0: there is one.
+ */
+static uint32_t
+bucket_wait_ms(struct flow *f)
+{
+	uint32_t rate = engine_conf(f->ax)->federation.discovered_rate;
+	uint64_t full = 5000ull * rate, got;
+
+	if (f->slow_ms == 0) {
+		f->slow_tokens = (uint32_t)full;
+	} else {
+		got = f->slow_tokens + (f->ax->now_ms - f->slow_ms) * rate;
+		f->slow_tokens = (uint32_t)(got < full ? got : full);
+	}
+	f->slow_ms = f->ax->now_ms;
+	return f->slow_tokens >= 1000 ? 0 : (1000 - f->slow_tokens + rate - 1) / rate;
+}
+
+void
+federate_refused(struct flow *f)
+{
+	uint32_t wait_ms;
+
+	if (f->kind != FLOW_PARTNER)
+		return;
+	wait_ms = bucket_wait_ms(f);
+	if (wait_ms == 0) {
+		f->slow_tokens -= 1000;
+		return;
+	}
+	count(CNT_PARTNER_THROTTLED);
+	engine_nap(f, wait_ms);
+}
+
 int
 federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_msg *m)
 {
@@ -249,9 +291,15 @@ federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_
 
 	if (!v->discovered || (counted ? *counted : f->counted))
 		return ED_OK;
+	f->hold_ms = bucket_wait_ms(f);
+	if (f->hold_ms) {
+		count(CNT_PARTNER_THROTTLED);
+		return ED_STATE;
+	}
 	switch (
 	    watch_request(ax->watch, domain, contact_of(ax, m), ax->now_ms, &wait_ms, &entered)) {
 	case WATCH_PASS:
+		f->slow_tokens -= 1000;
 		if (counted)
 			*counted = true;
 		else

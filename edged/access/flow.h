@@ -83,9 +83,11 @@ struct flow {
 	uint8_t strikes;      /* foreign Routes in the window */
 	uint8_t failed_auths; /* 401 or 407 after credentials, in that minute */
 	uint32_t failed_minute;
-	uint32_t hold_ms;         /* its held request is looked at again after that */
-	uint32_t n_parked;        /* requests of it that wait in the core */
-	uint32_t stalled;         /* round in which one of them had to go on waiting */
+	uint32_t hold_ms;     /* its held request is looked at again after that */
+	uint32_t n_parked;    /* requests of it that wait in the core */
+	uint32_t slow_tokens; /* FLOW_PARTNER: thousandths, for what nobody lists (federate.c) */
+	uint64_t slow_ms;     /* filled then */
+	uint32_t stalled;     /* round in which one of them had to go on waiting */
 	bool federation_port : 1; /* came in on the federation listener */
 	bool closing : 1;
 	bool had_message : 1; /* the first complete message has come */

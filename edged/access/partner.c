@@ -138,7 +138,7 @@ partner_get(struct access *ax, bool by_srv, struct str name)
 	p->ax = ax;
 	p->by_srv = by_srv;
 	p->since_ms = ax->now_ms;
-	park_queue_init(&p->queue);
+	park_queue_init(&p->queue, PARTNER_QUEUE_MAX, PARK_BYTES_MAX / 4);
 	for (unsigned i = 0; i < PARTNER_LINKS_MAX; i++)
 		p->links[i].partner = p;
 	hash_insert(&ax->partners.by_name, &p->node, h);
@@ -229,7 +229,7 @@ attempt_start(struct partner *p)
 		return;
 	}
 	p->state = PARTNER_SRV;
-	r = ax->ops->srv(ax->net, p->name);
+	r = ax->ops->srv(ax->net, p->name, false);
 	if (r == ED_OK || p->state != PARTNER_SRV)
 		return;
 	because(p, r == ED_MALFORMED ? DIAG_SRV_UNRESOLVED : DIAG_CANNOT_ROUTE_NOW,
@@ -300,6 +300,23 @@ host_next(struct partner *p)
 	attempt_failed(p);
 }
 
+/* An outsider's DNS record must not send us inward; where that is meant, proxy_fqdn says so. */
+static bool
+is_inward(const struct access *ax, const struct addr *a)
+{
+	static const uint8_t zero[16];
+	char text[ADDR_STR_LEN];
+	struct str s = str_of(addr_ip_str(a, text));
+	bool v4 = a->family == 4;
+
+	if (addr_is_loopback(a) || memcmp(a->ip, zero, v4 ? 4 : 16) == 0)
+		return true;
+	if (v4 ? a->ip[0] >= 224 || (a->ip[0] == 169 && a->ip[1] == 254)
+	       : a->ip[0] == 0xff || (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80))
+		return true; /* multicast and beyond, link-local */
+	return names_is_inside(ax->view->names, s, true) || names_is_external(ax->view->names, s);
+}
+
 static void
 host_came(struct partner *p, int err, const struct addr *addrs, uint8_t n)
 {
@@ -314,10 +331,19 @@ host_came(struct partner *p, int err, const struct addr *addrs, uint8_t n)
 		host_next(p);
 		return;
 	}
-	memcpy(p->addrs, addrs, n * sizeof(addrs[0]));
-	for (uint8_t i = 0; i < n; i++)
-		p->addrs[i].port = p->hosts[p->at_host].port;
-	p->n_addrs = n;
+	p->n_addrs = 0;
+	for (uint8_t i = 0; i < n; i++) {
+		if (p->by_srv && is_inward(p->ax, &addrs[i]))
+			continue;
+		p->addrs[p->n_addrs] = addrs[i];
+		p->addrs[p->n_addrs++].port = p->hosts[p->at_host].port;
+	}
+	if (p->n_addrs == 0) {
+		because(p, DIAG_A_UNRESOLVED, "the address lies inside or is our own", host);
+		p->at_host++;
+		host_next(p);
+		return;
+	}
 	p->at_addr = 0;
 	p->state = PARTNER_CONNECT;
 	addr_next(p);

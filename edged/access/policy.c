@@ -295,7 +295,10 @@ static bool
 refuse_domain(struct judge *j, struct str domain)
 {
 	j->v->domain = domain;
-	event(j, "ACC-2005", "domain_not_served");
+	if (j->f->federation_port)
+		event(j, "FED-3006", "partner_without_certificate");
+	else
+		event(j, "ACC-2005", "domain_not_served");
 	return refuse_not_outside(
 	    j, POLICY_WHY_DOMAIN_NOT_SERVED, "The SIP domain is not served by this Edge");
 }
@@ -485,10 +488,12 @@ target_proxy(struct policy_target *t, const char *fqdn, enum traffic traffic)
 	    .kind = POLICY_TARGET_PROXY, .fqdn = str_of(fqdn), .traffic = traffic};
 }
 
-static enum traffic
-provider_traffic(const struct conf_provider *p)
+static void
+target_provider(struct policy_target *t, const struct conf_provider *p)
 {
-	return p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER;
+	target_proxy(
+	    t, p->proxy_fqdn, p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER);
+	t->shared_space = p->shared_address_space;
 }
 
 /* ms-edge-route: the host must be the proxy of an enabled entry. */
@@ -508,7 +513,7 @@ target_by_route(const struct view *v, struct str host, struct policy_target *ret
 		const struct conf_provider *p = &v->conf->federation.providers[i];
 
 		if (p->enabled && str_eq_nocase(host, str_of(p->proxy_fqdn))) {
-			target_proxy(ret, p->proxy_fqdn, provider_traffic(p));
+			target_provider(ret, p);
 			return;
 		}
 	}
@@ -527,18 +532,36 @@ provider_owning(const struct view *v, struct str domain)
 	return NULL;
 }
 
+/* 3.5: users of one domain on both sides. */
+static void
+target_of_ours(
+    const struct view *v, struct str edge_route, bool by_entry, struct policy_target *ret)
+{
+	target_refused(ret, POLICY_WHY_NOT_FOR_US, 404, DIAG_NO_ROUTE);
+	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
+		const struct conf_provider *p = &v->conf->federation.providers[i];
+		bool meant =
+		    edge_route.n ? str_eq_nocase(edge_route, str_of(p->proxy_fqdn)) : by_entry;
+
+		if (p->enabled && p->shared_address_space && meant) {
+			target_provider(ret, p);
+			return;
+		}
+	}
+}
+
 void
-policy_target(
-    const struct view *v, struct str domain, struct str edge_route, struct policy_target *ret)
+policy_target(const struct view *v, struct str domain, struct str edge_route, bool by_entry,
+    struct policy_target *ret)
 {
 	const struct conf_allowed_domain *a = decide_allowed(v, domain);
-	struct str entry;
 	const struct conf_provider *p = provider_owning(v, domain);
+	struct str entry;
 
 	if (!v->allow_federated_users)
 		target_refused(ret, POLICY_WHY_FEDERATION_OFF, 403, DIAG_NOT_FEDERATED);
 	else if (names_is_sip_domain(v->names, domain))
-		target_refused(ret, POLICY_WHY_NOT_FOR_US, 404, DIAG_NO_ROUTE);
+		target_of_ours(v, edge_route, by_entry, ret);
 	else if (decide_is_blocked(v, domain, &entry))
 		target_refused(ret, POLICY_WHY_BLOCKED_DOMAIN, 403, DIAG_NOT_FEDERATED);
 	else if (edge_route.n)
@@ -546,7 +569,7 @@ policy_target(
 	else if (a && a->proxy_fqdn && a->proxy_fqdn[0])
 		target_proxy(ret, a->proxy_fqdn, TRAFFIC_DIRECT_PARTNER);
 	else if (p)
-		target_proxy(ret, p->proxy_fqdn, provider_traffic(p));
+		target_provider(ret, p);
 	else if (a || v->partner_discovery)
 		*ret = (struct policy_target){
 		    .kind = POLICY_TARGET_SRV, .traffic = TRAFFIC_AUTO_FEDERATION};

@@ -109,12 +109,17 @@ struct policy_target {
 	enum policy_target_kind kind;
 	struct str fqdn;
 	enum traffic traffic;
+	bool shared_space;   /* a provider with shared address space (3.5) */
 	enum policy_why why; /* refused */
 	enum diag diag;
 	uint16_t status;
 };
-/* edge_route is the host of a Route with ms-edge-route, empty if none. */
-void policy_target(
-    const struct view *v, struct str domain, struct str edge_route, struct policy_target *ret);
+/*
+ * edge_route is the host of a Route with ms-edge-route, empty if none; by_entry: a Route entry that
+ * we signed named the domain. A domain of ours leads outside by these two only, and only to a
+ * provider that shares our address space (3.5).
+ */
+void policy_target(const struct view *v, struct str domain, struct str edge_route, bool by_entry,
+    struct policy_target *ret);
 
 #endif

@@ -205,7 +205,7 @@ question_new(struct room *room, const char *name)
 }
 
 static int
-net_srv(void *net, const char *domain)
+net_srv(void *net, const char *domain, bool for_outsider)
 {
 	struct room *room = net;
 	struct room_question *q = question_new(room, domain);
@@ -214,8 +214,10 @@ net_srv(void *net, const char *domain)
 
 	if (!q)
 		return ED_NOMEM;
-	r = n < (int)sizeof(name) ? resolve_srv(room->resolve, str_of(name), on_srv, q)
-				  : ED_MALFORMED;
+	r = ED_MALFORMED;
+	if (n < (int)sizeof(name))
+		r = for_outsider ? resolve_srv_for_outsider(room->resolve, str_of(name), on_srv, q)
+				 : resolve_srv(room->resolve, str_of(name), on_srv, q);
 	if (r < 0)
 		free(q);
 	return r;

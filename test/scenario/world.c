@@ -182,7 +182,7 @@ ask_dns(struct node *node, const char *name, bool srv)
 }
 
 static int
-op_srv(void *net, const char *domain)
+op_srv(void *net, const char *domain, bool for_outsider)
 {
 	return ask_dns(net, domain, true);
 }
