@@ -550,6 +550,12 @@ access_get_state(const struct access *ax, struct access_state *ret)
 	};
 }
 
+struct flow *
+access_flow_find(const struct access *ax, uint64_t cid)
+{
+	return flow_find(&ax->flows, cid);
+}
+
 void
 access_each_flow(struct access *ax, void (*each)(const struct flow *f, void *arg), void *arg)
 {

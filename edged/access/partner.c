@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/cert_event.h"
 #include "access/engine.h"
 #include "access/names.h"
 #include "svc/log.h"
@@ -184,10 +185,16 @@ static void
 attempt_failed(struct partner *p)
 {
 	const struct failure *e = failures;
+	const char *id, *event, *detail;
 	char q[LOG_QUOTE_LEN], w[LOG_QUOTE_LEN];
 
 	while (e->diag != DIAG_NONE && e->diag != p->diag)
 		e++;
+	id = e->id;
+	event = e->event;
+	detail = strstr(p->why, ": ");
+	if (e->diag == DIAG_TLS_TRUST && detail)
+		(void)cert_event(detail + 2, &id, &event);
 	p->failed = true;
 	p->failures++;
 	p->retry_ms = p->retry_ms ? p->retry_ms * 2 : PARTNER_RETRY_MIN_MS;
@@ -195,7 +202,7 @@ attempt_failed(struct partner *p)
 		p->retry_ms = PARTNER_RETRY_MAX_MS;
 	p->retry_at_ms = p->ax->now_ms + p->retry_ms;
 	count(CNT_PARTNER_FAILED);
-	log_event(LOG_WARNING_L, AREA_SIP, e->id, e->event,
+	log_event(LOG_WARNING_L, AREA_SIP, id, event,
 	    "partner=%s found_by=%s diagnostics=%u reason=%s retry_ms=%u",
 	    log_quote(str_of(p->name), q), p->by_srv ? "srv" : "proxy_fqdn", (unsigned)p->diag,
 	    log_quote(str_of(p->why), w), p->retry_ms);
@@ -300,23 +307,6 @@ host_next(struct partner *p)
 	attempt_failed(p);
 }
 
-/* An outsider's DNS record must not send us inward; where that is meant, proxy_fqdn says so. */
-static bool
-is_inward(const struct access *ax, const struct addr *a)
-{
-	static const uint8_t zero[16];
-	char text[ADDR_STR_LEN];
-	struct str s = str_of(addr_ip_str(a, text));
-	bool v4 = a->family == 4;
-
-	if (addr_is_loopback(a) || memcmp(a->ip, zero, v4 ? 4 : 16) == 0)
-		return true;
-	if (v4 ? a->ip[0] >= 224 || (a->ip[0] == 169 && a->ip[1] == 254)
-	       : a->ip[0] == 0xff || (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80))
-		return true; /* multicast and beyond, link-local */
-	return names_is_inside(ax->view->names, s, true) || names_is_external(ax->view->names, s);
-}
-
 static void
 host_came(struct partner *p, int err, const struct addr *addrs, uint8_t n)
 {
@@ -333,7 +323,7 @@ host_came(struct partner *p, int err, const struct addr *addrs, uint8_t n)
 	}
 	p->n_addrs = 0;
 	for (uint8_t i = 0; i < n; i++) {
-		if (p->by_srv && is_inward(p->ax, &addrs[i]))
+		if (p->by_srv && names_is_inward(p->ax->view->names, &addrs[i]))
 			continue;
 		p->addrs[p->n_addrs] = addrs[i];
 		p->addrs[p->n_addrs++].port = p->hosts[p->at_host].port;
@@ -447,7 +437,9 @@ partner_link_up(struct flow *f)
 static enum diag
 diag_of_end(const char *why, const char *detail)
 {
-	if (detail && strncmp(detail, "wrong name", 10) == 0)
+	const char *id, *name;
+
+	if (detail && cert_event(detail, &id, &name))
 		return DIAG_TLS_TRUST;
 	if (strcmp(why, "tls_failed") == 0)
 		return detail && strstr(detail, "certificate") ? DIAG_TLS_TRUST : DIAG_TLS_PARTNER;

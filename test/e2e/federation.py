@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Partners for tests: their name servers, their edges (Kamailio, or one that a test scripts), their users."""
+import http.server
 import os
 import socket
 import struct
@@ -11,6 +12,7 @@ from lab import EDGE_OUT, HERE, PARTNER, Proc, run, wait_for
 
 DNS = "203.0.113.2"       # dnsmasq with the records of a test
 DNS_ODD = "203.0.113.3"   # a name server with moods
+LISTS = "203.0.113.4"     # crl.contoso.com
 NORTHWIND, CLOUD = "198.51.100.41", "198.51.100.42"
 SRV = "_sipfederationtls._tcp."
 ROWS = ({"domain": "fabrikam.com"},
@@ -25,7 +27,7 @@ def addresses(lab):
     """The partners' machines stand on the host `load`, the name servers on `net`."""
     for a in (NORTHWIND, CLOUD):
         lab.ip("load", "addr", "add", a + "/24", "dev", "eth0")
-    for a in (DNS, DNS_ODD):
+    for a in (DNS, DNS_ODD, LISTS):
         lab.ip("net", "addr", "add", a + "/24", "dev", "edge0")
 
 
@@ -33,7 +35,8 @@ class Names:
     """dnsmasq with the records that partners publish; srv: domain -> target, hosts: name -> address."""
 
     RECORDS = {"sip.fabrikam.com": PARTNER, "sip.northwind.example": NORTHWIND, "sip.example.org": CLOUD, "sip.down.example": "198.51.100.250",
-               "sip.victim.example": NORTHWIND}
+               "sip.victim.example": NORTHWIND, "crl.contoso.com": LISTS, "crl.inward.example": lablib.FE1}
+    MOODS = ("rubbish", "huge", "silent")  # of the server of lists
     SRVS = {"fabrikam.com": "sip.fabrikam.com", "northwind.example": "sip.northwind.example", "example.org": "sip.example.org",
             "outside.example": "sip.northwind.example", "noaddress.example": "sip.noaddress.example", "down.example": "sip.down.example",
             "victim.example": "sip.victim.example"}
@@ -46,11 +49,49 @@ class Names:
         argv = ["dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--pid-file=", "--cache-size=0",
                 "--bind-interfaces", "--listen-address=" + DNS, "--user=root", "--local=/#/", "--local-ttl=30"]
         argv += ["--host-record=%s,%s" % x for x in self.RECORDS.items()]
+        for m in self.MOODS:
+            argv += ["--host-record=sip.%s.example,%s" % (m, PARTNER), "--host-record=crl.%s.example,%s" % (m, LISTS),
+                     "--srv-host=%s%s.example,sip.%s.example,5061" % (SRV, m, m)]
         argv += ["--srv-host=%s%s,%s,5061" % (SRV, d, t) for d, t in self.SRVS.items()]
         self.proc = Proc(self.lab, "net", argv, name="dnsmasq-partners")
 
     def stop(self):
         self.proc.stop()
+
+
+class Lists:
+    """The web server that certificates name for revocation lists. files: path -> octets, None is an error, a number so many octets of rubbish; moods: the same by host, or "silent"."""
+
+    def __init__(self, lab):
+        self.files, self.moods, self.asked, self.ended, outer = {}, {}, [], threading.Event(), self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append((self.path, self.client_address[0]))
+                body = outer.moods.get(self.headers.get("Host"), outer.files.get(self.path))
+                if body == "silent":
+                    outer.ended.wait(20)
+                    return
+                if isinstance(body, int):
+                    body = b"x" * body
+                self.send_response(200 if body is not None else 503)
+                self.end_headers()
+                if body is not None:
+                    try:
+                        self.wfile.write(body)
+                    except OSError:
+                        pass
+
+            def log_message(self, *a):
+                pass
+        with lab.inside_of("net"):
+            self.httpd = http.server.ThreadingHTTPServer((LISTS, 80), Handler)
+        threading.Thread(target=self.httpd.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.ended.set()
+        self.httpd.shutdown()
+        self.httpd.server_close()
 
 
 class OddNames:
