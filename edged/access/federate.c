@@ -294,6 +294,8 @@ federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_
 	f->hold_ms = bucket_wait_ms(f);
 	if (f->hold_ms) {
 		count(CNT_PARTNER_THROTTLED);
+		watch_held(ax->watch, domain, ax->now_ms, &entered);
+		say_entered(ax, domain, entered);
 		return ED_STATE;
 	}
 	switch (

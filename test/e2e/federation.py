@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Partners for tests: their name servers, their edges (Kamailio, or one that a test scripts), their users."""
+import contextlib
 import http.server
 import os
+import signal
 import socket
 import struct
 import threading
@@ -215,6 +217,16 @@ class PlainUser(sip.Client):
     def contact(self):
         return "sip:%s@%s:%d;transport=tcp" % (self.user, self.ip, self.port)
 
+    def ask_code(self, *a, **kw):
+        """The final answer to a request, whatever it is; OSError when the connection ends."""
+        m = self.send(*a, **kw)
+        while True:
+            r = self.conn.recv(20)
+            if r is None:
+                raise ConnectionResetError("the other side has closed")
+            if r.is_response and r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
+                return r.code
+
     def request(self, *a, **kw):
         kw.setdefault("via", "SIP/2.0/TCP %s:%d;branch=z9hG4bK%s;rport" % (self.ip, self.port, sip.token(8)))
         return super().request(*a, **kw)
@@ -254,6 +266,13 @@ class Kamailio:
             except OSError:
                 return False
         wait_for("the partner's kamailio to listen", probe)
+
+    def crash(self):
+        """All of it at once, with whatever is under way."""
+        for k in lablib.children(self.proc.pid) + [self.proc.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(k, signal.SIGKILL)
+        self.proc.p.wait()
 
     def stop(self):
         return self.proc.stop()
