@@ -67,6 +67,7 @@ policy_why_name(enum policy_why why)
 	    [POLICY_WHY_PROXY_REQUIRE] = "proxy_require",
 	    [POLICY_WHY_SCHEME] = "scheme",
 	    [POLICY_WHY_CHAIN] = "chain",
+	    [POLICY_WHY_TWO_READINGS] = "two_readings",
 	};
 
 	return (unsigned)why < POLICY_WHY__N ? names[why] : "unknown";
@@ -444,6 +445,25 @@ rule_server(struct judge *j)
 	return j->v->kind == POLICY_FORWARD;
 }
 
+/*
+ * What starts something from outside is rare, and its URIs decide who it is and where it goes: they
+ * are read a second time, by libosip2, whose relatives stand behind us in many a product.
+ */
+static bool
+rule_second_reading(struct judge *j)
+{
+	const unsigned starts =
+	    BIT(SIP_INVITE) | BIT(SIP_REGISTER) | BIT(SIP_SUBSCRIBE) | BIT(SIP_REFER);
+
+	if (j->f->peer == FACTS_INTERNAL || j->m->to.tag.n || !(starts & BIT(j->m->method)))
+		return true;
+	if (sip_uri_agrees_osip(&j->m->ruri) == ED_OK &&
+	    sip_uri_agrees_osip(&j->m->from.addr) == ED_OK &&
+	    sip_uri_agrees_osip(&j->m->to.addr) == ED_OK)
+		return true;
+	return refuse(j, POLICY_WHY_TWO_READINGS, 400, "Bad Request");
+}
+
 /* ---- the whole ---- */
 
 static bool
@@ -468,8 +488,9 @@ policy_judge(const struct work *w, const struct facts *f, const struct sip_msg *
 	struct judge j = {.w = w, .view = w->view, .f = f, .m = m, .v = ret_verdict};
 
 	*ret_verdict = (struct policy_verdict){.kind = POLICY_FORWARD};
-	if (rule_methods(&j) && rule_uris(&j) && rule_peer(&j) && rule_max_forwards(&j))
-		(void)rule_proxy_require(&j);
+	if (rule_methods(&j) && rule_uris(&j) && rule_peer(&j) && rule_max_forwards(&j) &&
+	    rule_proxy_require(&j))
+		(void)rule_second_reading(&j);
 }
 
 /* ---- 11.1: where a request of the inside may go ---- */

@@ -3,6 +3,7 @@
 import contextlib
 import http.server
 import os
+import re
 import signal
 import socket
 import struct
@@ -107,7 +108,7 @@ class OddNames:
         for s in (self.udp, self.tcp):
             s.bind((DNS_ODD, 53))
         self.tcp.listen(16)
-        self.asked = []
+        self.asked, self.over = [], threading.Event()
         for run_ in (self._udp, self._tcp):
             threading.Thread(target=run_, daemon=True).start()
 
@@ -133,32 +134,72 @@ class OddNames:
                 rrs += b"\xc0\x0c" + struct.pack(">HHIH", 33, 1, 60, 6 + len(t)) + struct.pack(">HHH", i % 65536, 0, 5061) + t
         return q[:2] + struct.pack(">HHHHH", flags, 1, n if qtype == 33 else 0, 0, 0) + q[12:at + 4] + rrs
 
+    def _plain(self, q, name):
+        """What an honest server says of the partners' names."""
+        at = self._name(q)[1]
+        qtype = struct.unpack(">H", q[at:at + 2])[0]
+        address = Names.RECORDS.get(name) or (lablib.FE1 if name == "sip.inward.example" else None)
+        target = Names.SRVS.get(name.replace(SRV, "")) if name.startswith(SRV) else None
+        if name.startswith(SRV) and re.match("late|inward|fresh", name.replace(SRV, "")):
+            target = "sip." + name.replace(SRV, "")
+        if re.match(r"sip\.(late|fresh)", name):
+            address = PARTNER
+        if qtype == 33 and target:
+            return self._answer(q, 1, target)
+        if qtype == 1 and address:
+            rr = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(address)
+            return q[:2] + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + q[12:at + 4] + rr
+        return self._answer(q, 0, "", flags=0x8180 if address or target else 0x8183)
+
     def _reply(self, q, over_tcp):
-        name, _ = self._name(q)
-        mood = name.replace(SRV, "").split(".")[0]
+        name, at = self._name(q)
+        mood = re.sub("[0-9]+$", "", name.replace(SRV, "").split(".")[0])
         self.asked.append(name)
         if mood == "silent":
             return None
+        if mood == "late":
+            self.over.wait(1.2)
         if mood == "garbage":
             return q[:2] + os.urandom(200)
         if mood == "other":    # the answer to a question that nobody asked
             return self._answer(q[:12] + self._wire(SRV + "fabrikam.com") + q[-4:], 1, "sip.northwind.example")
+        if mood == "refuses":
+            return self._answer(q, 0, "", flags=0x8185)
+        if mood == "loops":    # a name that is its own alias
+            rr = b"\xc0\x0c" + struct.pack(">HHIH", 5, 1, 60, 2) + b"\xc0\x0c"
+            return q[:2] + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + q[12:at + 4] + rr
         if mood == "huge":
             domain = name.replace(SRV, "")
-            return self._answer(q, 1500, "sip%d." + domain) if over_tcp else self._answer(q, 0, "", flags=0x8380)
-        return self._answer(q, 0, "", flags=0x8183)
+            return self._answer(q, 1200, "sip%d." + domain) if over_tcp else self._answer(q, 0, "", flags=0x8380)
+        return self._plain(q, name)
+
+    def _udp_one(self, q, who):
+        r = self._reply(q, False)
+        if r:
+            self.udp.sendto(r, who)
 
     def _udp(self):
-        while True:
-            q, who = self.udp.recvfrom(4096)
-            r = self._reply(q, False)
-            if r:
-                self.udp.sendto(r, who)
+        while not self.over.is_set():
+            try:
+                q, who = self.udp.recvfrom(4096)
+            except OSError:
+                return
+            threading.Thread(target=self._udp_one, args=(q, who), daemon=True).start()
 
     def _tcp(self):
-        while True:
-            c, _ = self.tcp.accept()
+        while not self.over.is_set():
+            try:
+                c, _ = self.tcp.accept()
+            except OSError:
+                return
             threading.Thread(target=self._tcp_one, args=(c,), daemon=True).start()
+
+    def stop(self):
+        self.over.set()
+        for s in (self.udp, self.tcp):
+            with contextlib.suppress(OSError):
+                s.shutdown(socket.SHUT_RDWR)
+            s.close()
 
     def _tcp_one(self, c):
         with c:

@@ -2,11 +2,13 @@
 """What an administrator does while users talk: reload, renew certificates, drain, look; and what the supervisor does by itself."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
+import xml.etree.ElementTree
 
 import sip
 from lab import EDGE_OUT, LOAD, TOP, Proc, children, program_of, wait_for
@@ -183,6 +185,21 @@ def test_sighup_reloads(world):
     supervisor = next(p for p in children(world.edged.proc.pid) + [world.edged.proc.pid] if program_of(p) == "edged")
     os.kill(supervisor, signal.SIGHUP)
     wait_for("the reload", lambda: status(world.lab)["reloads"] > n, 5, 0.1)
+
+
+def test_diagram(world):
+    """The picture is well-formed XML and shows this edge: both interfaces, each listener, certificates, the next hop and its state."""
+    wait_for("the next hop link", lambda: "up" in ctl(world.lab, "nexthop")[1])
+    code, out, err = ctl(world.lab, "diagram")
+    assert code == 0, err
+    texts = [t.text for t in xml.etree.ElementTree.fromstring(out).iter("{http://www.w3.org/2000/svg}text")]
+    for want in ("edge.int.contoso.net", "ext0", "int0", "Access Edge", "2 of 2 ready", "fe01.contoso.net", "10.20.0.11:5061 up"):
+        assert want in texts, (want, texts)
+    for listener in status(world.lab)["listeners"]:
+        assert any(listener["address"] in (t or "") for t in texts), listener
+    assert any(re.match(r"certificate external: \d+ days left", t or "") for t in texts), texts
+    code, out, _ = ctl(world.lab, "--json", "diagram")
+    assert code == 0 and set(json.loads(out)) == {"ok", "status", "certs", "next_hop"}
 
 
 def test_log_level_at_run_time(world):
