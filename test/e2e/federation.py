@@ -168,15 +168,16 @@ class OddNames:
         if mood == "loops":    # a name that is its own alias
             rr = b"\xc0\x0c" + struct.pack(">HHIH", 5, 1, 60, 2) + b"\xc0\x0c"
             return q[:2] + struct.pack(">HHHHH", 0x8180, 1, 1, 0, 0) + q[12:at + 4] + rr
-        if mood == "huge":
-            domain = name.replace(SRV, "")
-            return self._answer(q, 1200, "sip%d." + domain) if over_tcp else self._answer(q, 0, "", flags=0x8380)
+        if mood in ("huge", "many"):  # over TCP: more than anybody wants to hear, and more than anybody may use
+            n = 1200 if mood == "huge" else 200
+            return self._answer(q, n, "sip%d." + name.replace(SRV, "")) if over_tcp else self._answer(q, 0, "", flags=0x8380)
         return self._plain(q, name)
 
     def _udp_one(self, q, who):
         r = self._reply(q, False)
         if r:
-            self.udp.sendto(r, who)
+            with contextlib.suppress(OSError):  # stopped meanwhile
+                self.udp.sendto(r, who)
 
     def _udp(self):
         while not self.over.is_set():
