@@ -16,11 +16,12 @@ from lab import EDGE_OUT, HERE, PARTNER, Proc, run, wait_for
 DNS = "203.0.113.2"       # dnsmasq with the records of a test
 DNS_ODD = "203.0.113.3"   # a name server with moods
 LISTS = "203.0.113.4"     # crl.contoso.com
-NORTHWIND, CLOUD = "198.51.100.41", "198.51.100.42"
+NORTHWIND, CLOUD, HOSTED = "198.51.100.41", "198.51.100.42", "198.51.100.43"
 SRV = "_sipfederationtls._tcp."
 ROWS = ({"domain": "fabrikam.com"},
         {"domain": "northwind.example", "proxy_fqdn": "sip.northwind.example", "verification": "always_verifiable"})
-PROVIDERS = ({"name": "cloud", "proxy_fqdn": "sip.example.org", "domains": ["cloud.example"], "public": True},)
+PROVIDERS = ({"name": "cloud", "proxy_fqdn": "sip.example.org", "domains": ["cloud.example"], "public": True},
+             {"name": "hosted", "proxy_fqdn": "sipfed.hosted.example", "domains": ["hosted.example"], "shared_address_space": True})
 CONF = {"access__allow_federated_users": True, "access__enable_partner_discovery": True, "federation__allowed": ROWS,
         "federation__providers": PROVIDERS, "federation__blocked": ["evil.example"], "dns__servers": [DNS],
         "access__workers": 1, "access__limits__handshakes_per_minute": 0}
@@ -28,7 +29,7 @@ CONF = {"access__allow_federated_users": True, "access__enable_partner_discovery
 
 def addresses(lab):
     """The partners' machines stand on the host `load`, the name servers on `net`."""
-    for a in (NORTHWIND, CLOUD):
+    for a in (NORTHWIND, CLOUD, HOSTED):
         lab.ip("load", "addr", "add", a + "/24", "dev", "eth0")
     for a in (DNS, DNS_ODD, LISTS):
         lab.ip("net", "addr", "add", a + "/24", "dev", "edge0")
@@ -37,7 +38,7 @@ def addresses(lab):
 class Names:
     """dnsmasq with the records that partners publish; srv: domain -> target, hosts: name -> address."""
 
-    RECORDS = {"sip.fabrikam.com": PARTNER, "sip.northwind.example": NORTHWIND, "sip.example.org": CLOUD, "sip.down.example": "198.51.100.250",
+    RECORDS = {"sip.fabrikam.com": PARTNER, "sip.northwind.example": NORTHWIND, "sip.example.org": CLOUD, "sipfed.hosted.example": HOSTED, "sip.down.example": "198.51.100.250",
                "sip.victim.example": NORTHWIND, "crl.contoso.com": LISTS, "crl.inward.example": lablib.FE1}
     MOODS = ("rubbish", "huge", "silent")  # of the server of lists
     SRVS = {"fabrikam.com": "sip.fabrikam.com", "northwind.example": "sip.northwind.example", "example.org": "sip.example.org",
