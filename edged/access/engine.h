@@ -140,6 +140,7 @@ struct route {
 	unsigned slot;                /* ROUTE_SIBLING */
 	struct partner *partner;      /* ROUTE_PARK */
 	enum traffic traffic;         /* of the partner it goes to */
+	bool shared_space;            /* and whether that shares our address space */
 	struct str more;              /* ROUTE_REFUSE: further parameters of ms-diagnostics */
 	const char *event, *event_id; /* ROUTE_REFUSE: what the log says; NULL: little */
 	const char *reason;
@@ -158,6 +159,8 @@ bool federate_ask(struct flow *f, struct str domain, int *ret_r);
 /* What discovered partners may do (11.6): ED_OK; ED_STATE, with the time in f->hold_ms; ED_DENIED.
  */
 int federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_msg *m);
+/* A request of that connection was refused: more of them than it may send slow it down. */
+void federate_refused(struct flow *f);
 /* A final response went back to a discovered partner. */
 void federate_answered(struct access *ax, struct str domain, uint16_t status);
 /* One line for a partner's request that was refused: rule and deciding fact. */

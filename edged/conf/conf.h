@@ -125,8 +125,8 @@ struct conf {
 	} internal;
 	struct {
 		struct conf_cert external, external_ecdsa, internal, av_auth, av_auth_next;
-		const char *external_trust, *internal_trust; /* paths */
-		const char *external_trust_pem, *internal_trust_pem;
+		const char *external_trust, *internal_trust, *external_crl; /* paths */
+		const char *external_trust_pem, *internal_trust_pem, *external_crl_pem;
 	} certificates;
 	struct {
 		struct {
@@ -158,6 +158,8 @@ struct conf {
 		struct conf_list blocked;
 		struct conf_provider *providers;
 		uint32_t n_providers;
+		const char *crl_check; /* off | soft | hard */
+		bool crl_fetch, require_client_usage;
 		uint32_t outgoing_tls_count, discovered_rate, discovered_contacts,
 		    discovered_window_min;
 	} federation;
