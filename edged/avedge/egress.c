@@ -76,6 +76,15 @@ run_one(struct avedge *av, const struct turn_act *act)
 	case TURN_ACT_CLOSE_CLIENT:
 		client_close(av, act->flow.conn);
 		break;
+	case TURN_ACT_CONNECT:
+		joint_connect(av, act->relay, act->ticket, &act->peer);
+		break;
+	case TURN_ACT_JOIN:
+		joint_bind(av, act->a, act->ticket, act->flow.conn);
+		break;
+	case TURN_ACT_CLOSE_PEER:
+		joint_close(act->a, act->ticket);
+		break;
 	}
 }
 

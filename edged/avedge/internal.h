@@ -19,6 +19,7 @@
 struct avedge;
 struct admit;   /* net/admit.h */
 struct client;  /* client.c: a TCP client */
+struct joint;   /* joint.c */
 struct stream;  /* net/stream.h */
 struct tls_ctx; /* net/tls.h */
 
@@ -41,6 +42,7 @@ struct av_relay {
 	struct udp_socket *udp;  /* datagrams */
 	struct listener *listen; /* or streams (MS dialect over TCP) */
 	struct list peers;       /* struct peer, peer.c */
+	struct list joints;      /* struct joint, joint.c: RFC 6062 */
 	struct addr bound;
 	uint32_t n_peers;
 	/* Connections that came before the client's Send to their address; peer.c. */
@@ -123,6 +125,22 @@ int client_pools_new(struct avedge *av) ED_MUST_CHECK;
 void client_pools_free(struct avedge *av);
 /* A connection has an allocation now: it no longer counts among those that may be put out. */
 void client_has_allocation(struct avedge *av, uint32_t conn);
+
+/* RFC 6062: from now on that connection carries j's bytes; NULL: no longer. False: it has gone. */
+bool client_join(struct avedge *av, uint32_t conn, struct joint *j);
+/* False when they do not fit: the connection must end. *ret_full: joint_client_drained follows. */
+bool client_send_raw(struct avedge *av, uint32_t conn, struct str bytes, bool *ret_full);
+
+/* joint.c */
+void joint_connect(struct avedge *av, struct av_relay *r, uint32_t id, const struct addr *to);
+void joint_on_accept(struct av_relay *r, int fd, const struct addr *from);
+void joint_bind(struct avedge *av, const struct turn_allocation *a, uint32_t id, uint32_t conn);
+void joint_close(const struct turn_allocation *a, uint32_t id);
+void joint_close_all(struct av_relay *r);
+/* False: the connection must end. */
+bool joint_from_client(struct joint *j, struct str bytes);
+void joint_client_drained(struct joint *j);
+void joint_client_gone(struct joint *j);
 
 /* peer.c */
 void peer_init(struct av_relay *r);

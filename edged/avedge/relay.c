@@ -79,7 +79,7 @@ av_relay_open(
 {
 	static const struct listener_ops ops = {.on_accept = peer_on_accept};
 	struct av_relay *r = calloc(1, sizeof(*r));
-	int fd;
+	int fd, one = 1;
 
 	if (!r)
 		return NULL;
@@ -92,6 +92,9 @@ av_relay_open(
 		free(r);
 		return NULL;
 	}
+	/* The port was bound alone; only now may connections of ours share it (RFC 6062 5.2). */
+	if (transport == TURN_TCP && !a->ms)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (transport == TURN_UDP)
 		r->udp = udp_open(av->udp, fd, ingress_on_peer, r);
 	else

@@ -12,7 +12,6 @@
 #include "avedge/internal.h"
 #include "base/digest.h"
 #include "conf/conf.h"
-#include "net/steer.h"
 #include "net/tls.h"
 #include "proto/turn/allocation.h"
 #include "svc/log.h"
@@ -71,10 +70,6 @@ open_listener(struct avedge *av, const struct svc_listener *sl)
 		close(sl->fd);
 		return ED_UNSUPPORTED;
 	}
-	if (svc_workers(av->svc) > 1 &&
-	    steer_by_source(sl->fd, sl->addr.family, svc_workers(av->svc)) < 0)
-		log_warning(AREA_TURN, "", "not_steered",
-		    "kind=%d lost=\"one worker per client address\"", (int)sl->kind);
 	*l = (struct av_listener){
 	    .av = av, .index = av->n_listeners, .tls = (uint8_t)tls_of(sl->kind)};
 	if (is_udp(sl->kind)) {

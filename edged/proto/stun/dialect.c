@@ -22,9 +22,12 @@ const struct stun_dialect stun_dialect_standard = {
 	    [STUN_REQUESTED_ADDRESS_FAMILY] = 0x0017,
 	    [STUN_EVEN_PORT] = 0x0018,
 	    [STUN_REQUESTED_TRANSPORT] = 0x0019,
+	    [STUN_DONT_FRAGMENT] = 0x001a,
 	    [STUN_XOR_MAPPED_ADDRESS] = 0x0020,
 	    [STUN_RESERVATION_TOKEN] = 0x0022,
+	    [STUN_CONNECTION_ID] = 0x002a,
 	    [STUN_ADDITIONAL_ADDRESS_FAMILY] = 0x8000,
+	    [STUN_ADDRESS_ERROR_CODE] = 0x8001,
 	    [STUN_ALTERNATE_SERVER] = 0x8023,
 	    [STUN_FINGERPRINT] = 0x8028,
 	},
@@ -45,11 +48,13 @@ const struct stun_dialect stun_dialect_standard = {
 	    [0x17] = STUN_REQUESTED_ADDRESS_FAMILY,
 	    [0x18] = STUN_EVEN_PORT,
 	    [0x19] = STUN_REQUESTED_TRANSPORT,
+	    [0x1a] = STUN_DONT_FRAGMENT,
 	    [0x20] = STUN_XOR_MAPPED_ADDRESS,
 	    [0x22] = STUN_RESERVATION_TOKEN,
 	    /* ICE checks (RFC 8445) sent to the server itself: PRIORITY, USE-CANDIDATE */
 	    [0x24] = STUN_IGNORED,
 	    [0x25] = STUN_IGNORED,
+	    [0x2a] = STUN_CONNECTION_ID,
 	},
     .high =
 	{

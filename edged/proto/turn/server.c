@@ -20,6 +20,7 @@ const struct turn_limits turn_limits_default = {
     .allocations_per_address = 1000,
     .permissions = TURN_PERMISSIONS_MAX,
     .channels = TURN_CHANNELS_MAX,
+    .connections = 8,
     .kbit_per_port = 3000,
     .kbit_per_user = 10000,
     .challenge = {100, 500},
@@ -83,12 +84,16 @@ turn_server_new(const struct turn_conf *conf, struct turn_server **ret)
 		return ED_NOMEM;
 	s->conf = *conf;
 	list_init(&s->pending);
+	list_init(&s->unbound);
 	for (size_t i = 0; i < TURN_WHEEL; i++)
 		list_init(&s->wheel[i]);
 	r = hash_init(&s->flows, 64);
 	if (r < 0)
 		goto out;
 	r = hash_init(&s->tallies, 64);
+	if (r < 0)
+		goto out;
+	r = hash_init(&s->connections, 16);
 	if (r < 0)
 		goto out;
 	r = ED_NOMEM;
@@ -126,6 +131,7 @@ turn_server_free(struct turn_server *s)
 	}
 	hash_done(&s->flows);
 	hash_done(&s->tallies);
+	hash_done(&s->connections);
 	turn_sources_free(s->sources);
 	mac_ctx_free(s->nonce_key);
 	wipe(&s->conf, sizeof(s->conf));
@@ -150,6 +156,16 @@ judge_again(struct turn_server *s, struct turn_allocation *a)
 		if (turn_peer_judge(&s->conf.policy, leg, &peer, false))
 			a->permissions.v[i].expires_ms = 0;
 	}
+	LIST_EACH_SAFE(it, &a->connections)
+	{
+		struct turn_connection *c = LIST_OF(it, struct turn_connection, link);
+
+		if (turn_peer_judge(&s->conf.policy, leg, &c->peer, true)) {
+			c->deadline_ms = 0; /* the next tick ends it */
+			list_remove(&c->due);
+			list_push_front(&s->unbound, &c->due);
+		}
+	}
 	if (a->ms && a->ms->active.family &&
 	    turn_peer_judge(&s->conf.policy, leg, &a->ms->active, true))
 		a->ms->active.family = 0;
@@ -164,6 +180,7 @@ turn_server_set_conf(struct turn_server *s, const struct turn_conf *conf)
 	s->conf.n_listeners = conf->n_listeners;
 	s->conf.policy = conf->policy;
 	s->conf.limits = conf->limits;
+	s->conf.tcp_allocations = conf->tcp_allocations;
 	for (size_t i = 0; i < TURN_WHEEL; i++)
 		LIST_EACH(it, &s->wheel[i])
 	judge_again(s, LIST_OF(it, struct turn_allocation, due));

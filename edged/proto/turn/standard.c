@@ -9,6 +9,7 @@
 #include "proto/stun/types.h"
 #include "proto/turn/internal.h"
 
+#define TRANSPORT_TCP 6u
 #define TRANSPORT_UDP 17u
 #define FAMILY_IPV4   0x01
 #define FAMILY_IPV6   0x02
@@ -68,15 +69,23 @@ wanted_families(const struct turn_request *q, bool ret_wants[2])
 }
 
 static unsigned
-check_allocate(const struct turn_request *q, bool ret_wants[2], bool *ret_even)
+check_allocate(const struct turn_request *q, bool ret_wants[2], bool *ret_even,
+    enum turn_transport *ret_transport)
 {
 	const struct stun_msg *m = q->m;
 	struct str transport = m->attr[STUN_REQUESTED_TRANSPORT], even = m->attr[STUN_EVEN_PORT];
 
 	if (transport.n != 4)
 		return 400;
-	if ((uint8_t)transport.p[0] != TRANSPORT_UDP)
+	*ret_transport = (uint8_t)transport.p[0] == TRANSPORT_TCP ? TURN_TCP : TURN_UDP;
+	if ((uint8_t)transport.p[0] != TRANSPORT_UDP &&
+	    ((uint8_t)transport.p[0] != TRANSPORT_TCP || !q->s->conf.tcp_allocations))
 		return 442;
+	/* RFC 6062 5.1 */
+	if (*ret_transport == TURN_TCP &&
+	    (q->flow->transport != TURN_TCP || even.p || stun_has(m, STUN_RESERVATION_TOKEN) ||
+		stun_has(m, STUN_DONT_FRAGMENT)))
+		return 400;
 	if (even.p && (even.n != 1 || stun_has(m, STUN_RESERVATION_TOKEN)))
 		return 400;
 	/* Reservations are not offered: none can be asked for, no token is known. */
@@ -91,6 +100,7 @@ allocate(struct turn_request *q)
 {
 	struct turn_allocation *a;
 	bool wants[2] = {false, false}, even = false;
+	enum turn_transport transport = TURN_UDP;
 	const char *which;
 	uint32_t lifetime_s;
 	unsigned code;
@@ -102,7 +112,7 @@ allocate(struct turn_request *q)
 			turn_reply_error(q, 437);
 		return;
 	}
-	code = check_allocate(q, wants, &even);
+	code = check_allocate(q, wants, &even, &transport);
 	if (!code && wanted_lifetime(q, &lifetime_s) < 0)
 		code = 400;
 	if (!code && lifetime_s == 0)
@@ -117,6 +127,7 @@ allocate(struct turn_request *q)
 		return;
 	}
 	memcpy(a->wants, wants, sizeof(wants));
+	a->transport = transport;
 	turn_open_relay(q->s, a, even, q->acts);
 }
 
@@ -148,9 +159,8 @@ refresh(struct turn_request *q)
 	turn_reply_end(q, &w);
 }
 
-/* Address the request names: 0, or the error code. */
-static unsigned
-check_peer(struct turn_request *q, struct str value, bool has_port, struct addr *ret)
+unsigned
+turn_check_peer(struct turn_request *q, struct str value, bool has_port, struct addr *ret)
 {
 	int r = stun_addr_of(q->m, STUN_PEER_ADDRESS, value, ret);
 
@@ -181,7 +191,7 @@ create_permission(struct turn_request *q)
 	unsigned code = 0;
 
 	while (!code && stun_next(q->m, STUN_PEER_ADDRESS, &at, &value)) {
-		code = check_peer(q, value, false, &peer);
+		code = turn_check_peer(q, value, false, &peer);
 		n++;
 	}
 	if (!code && n == 0)
@@ -209,12 +219,14 @@ bind_channel(struct turn_request *q)
 	unsigned code;
 	int r;
 
+	if (q->a->transport == TURN_TCP) /* RFC 6062 4.4 */
+		return 403;
 	if (channel.n != 4 || !stun_has(q->m, STUN_PEER_ADDRESS))
 		return 400;
 	number = stun_u16(channel.p);
 	if (number < TURN_CHANNEL_FIRST || number > TURN_CHANNEL_LAST)
 		return 400;
-	code = check_peer(q, q->m->attr[STUN_PEER_ADDRESS], true, &peer);
+	code = turn_check_peer(q, q->m->attr[STUN_PEER_ADDRESS], true, &peer);
 	if (code)
 		return code;
 	wire = peer;
@@ -246,7 +258,7 @@ send_indication(struct turn_request *q)
 	struct str data = q->m->attr[STUN_DATA];
 	struct addr peer;
 
-	if (!q->a || q->a->state != TURN_LIVE || !q->pkt) {
+	if (!q->a || q->a->state != TURN_LIVE || !q->pkt || q->a->transport == TURN_TCP) {
 		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION);
 		return;
 	}
@@ -309,6 +321,8 @@ allocated_request(struct turn_request *q)
 		refresh(q);
 	else if (q->type == STUN_CREATE_PERMISSION)
 		create_permission(q);
+	else if (q->type == STUN_CONNECT)
+		turn_connect(q);
 	else
 		channel_bind(q);
 }
@@ -329,12 +343,16 @@ turn_standard_request(struct turn_request *q)
 	case STUN_REFRESH:
 	case STUN_CREATE_PERMISSION:
 	case STUN_CHANNEL_BIND:
+	case STUN_CONNECT:
 		allocated_request(q);
+		break;
+	case STUN_CONNECTION_BIND:
+		turn_connection_bind(q);
 		break;
 	case STUN_SEND_INDICATION:
 		send_indication(q);
 		break;
-	default: /* RFC 8489 6.3: an unknown method is discarded; RFC 6062 is not offered */
+	default: /* RFC 8489 6.3: an unknown method is discarded */
 		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
 	}
 }

@@ -43,7 +43,8 @@ struct world {
 	unsigned n_open, n_closed;
 	struct turn_allocation *a; /* of the last relay opened */
 	/* what came out of the last call */
-	unsigned n_to_client, n_to_peer, n_close_client;
+	unsigned n_to_client, n_to_peer, n_close_client, n_connect, n_join, n_close_peer;
+	uint32_t connection; /* RFC 6062: of the last act that named one */
 	uint8_t to_client[2048], to_peer[2048];
 	size_t to_client_len, to_peer_len;
 	bool is_data;
@@ -171,6 +172,20 @@ world_run(struct world *w)
 		case TURN_ACT_CLOSE_CLIENT:
 			w->n_close_client++;
 			break;
+		case TURN_ACT_CONNECT:
+			w->n_connect++;
+			w->connection = act->ticket;
+			w->peer = act->peer;
+			break;
+		case TURN_ACT_JOIN:
+			assert_int_equal(w->n_to_client, 1); /* the answer goes first */
+			w->n_join++;
+			w->connection = act->ticket;
+			break;
+		case TURN_ACT_CLOSE_PEER:
+			w->n_close_peer++;
+			w->connection = act->ticket;
+			break;
 		}
 	}
 }
@@ -179,6 +194,7 @@ static inline void
 world_clear(struct world *w)
 {
 	w->n_to_client = w->n_to_peer = w->n_close_client = 0;
+	w->n_connect = w->n_join = w->n_close_peer = 0;
 	w->to_client_len = w->to_peer_len = 0;
 	w->note = TURN_NOTE_NONE;
 	w->detail = "";
