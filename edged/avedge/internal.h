@@ -38,11 +38,11 @@ struct av_listener {
 /* A relayed transport address: what turn_act.relay points to. */
 struct av_relay {
 	struct avedge *av;
-	struct turn_allocation *a;
-	struct udp_socket *udp;  /* datagrams */
-	struct listener *listen; /* or streams (MS dialect over TCP) */
-	struct list peers;       /* struct peer, peer.c */
-	struct list joints;      /* struct joint, joint.c: RFC 6062 */
+	struct turn_allocation *a; /* NULL: reserved */
+	struct udp_socket *udp;    /* datagrams */
+	struct listener *listen;   /* or streams (MS dialect over TCP) */
+	struct list peers;         /* struct peer, peer.c */
+	struct list joints;        /* struct joint, joint.c: RFC 6062 */
 	struct addr bound;
 	uint32_t n_peers;
 	/* Connections that came before the client's Send to their address; peer.c. */
@@ -65,6 +65,7 @@ struct avedge {
 	struct av_listener listeners[TURN_LISTENERS];
 	uint8_t n_listeners;
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
+	uint32_t mtu;                                   /* of it */
 	const char *device;                             /* of the external interface */
 	struct turn_conf conf, next_conf;
 	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
@@ -98,6 +99,8 @@ void ingress_on_peer(void *arg, struct udp_socket *s, struct pkt *p, const struc
 /* relay.c */
 struct av_relay *av_relay_open(
     struct avedge *av, struct turn_allocation *a, uint8_t family, uint8_t transport, bool even);
+/* The port above r's, for whoever comes with its token; NULL: it is taken. */
+struct av_relay *av_relay_open_above(const struct av_relay *r);
 struct av_relay *av_relay_close(struct av_relay *r);
 
 /* cred.c */

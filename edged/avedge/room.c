@@ -5,8 +5,11 @@
 #include "avedge/room.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "avedge/internal.h"
@@ -18,6 +21,7 @@
 
 #define SOCKET_BUFFER (4 << 20)
 #define TICK_MS       1000u
+#define MTU_USUAL     1500u
 
 static void
 on_tick(struct timer *t, uint64_t now_ms)
@@ -106,6 +110,24 @@ open_listeners(struct avedge *av, const char **ret_why)
 	return ED_OK;
 }
 
+/* 1500 where it cannot be told. */
+static uint32_t
+mtu_of(const char *device)
+{
+	struct ifreq ifr = {0};
+	int fd, r = -1;
+
+	if (!device[0] || strlen(device) >= sizeof(ifr.ifr_name))
+		return MTU_USUAL;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return MTU_USUAL;
+	memcpy(ifr.ifr_name, device, strlen(device) + 1);
+	r = ioctl(fd, SIOCGIFMTU, &ifr);
+	close(fd);
+	return r == 0 && ifr.ifr_mtu > 0 ? (uint32_t)ifr.ifr_mtu : MTU_USUAL;
+}
+
 static void
 avedge_free(struct avedge *av)
 {
@@ -120,6 +142,9 @@ avedge_free(struct avedge *av)
 			turn_server_end(av->server, turn_server_any(av->server), "stop", acts);
 			egress_run(av);
 		}
+		/* and what is reserved */
+		while (turn_server_tick(av->server, loop_now_ms(av->loop) + 60000, acts))
+			egress_run(av);
 	}
 	for (uint8_t i = 0; i < av->n_listeners; i++) {
 		udp_close(av->listeners[i].udp);
@@ -147,6 +172,7 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	av->svc = svc;
 	av->loop = svc_loop(svc);
 	av->device = conf->external.interface ? conf->external.interface : "";
+	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
 	if (digest_setup() < 0)

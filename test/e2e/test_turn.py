@@ -4,13 +4,14 @@ import os
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 
 import pytest
 
 import lab as lablib
-from turn import CONNECT, TCP, Turn, address_of, attrs
+from turn import CONNECT, TCP, Turn, address_of, attr, attrs
 
 AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
 USER, PASSWORD = "webrtc", "desert-rose"
@@ -195,3 +196,41 @@ def test_uclient_tcp_allocations(lab, av):
     """turnutils_uclient -T: two relays of this Edge, one connects to the other, which hears of it by ConnectionAttempt."""
     r = uclient(lab, "-c", "-t", "-T", "-y", "-n", "50", "-m", "4", "-l", "172")
     assert counts(r) == (200, 200)
+
+
+# -- reservations, fragments ------------------------------------------------------------------------------------------
+
+def test_pair_of_ports(lab, av):
+    """EVEN-PORT with R: the port above is kept for the same user, and nobody can bind or take it meanwhile."""
+    with Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD) as c, Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD) as d:
+        token = c.allocate(attr(0x18, b"\x80"))[0x22]
+        assert c.relay[1] % 2 == 0
+        d.allocate(attr(0x22, token))
+        assert d.relay == (c.relay[0], c.relay[1] + 1)
+        with lab.inside_of("bob"):
+            peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            peer.bind(("198.51.100.24", 0))
+            peer.settimeout(5)
+        assert d.permit(peer.getsockname()) == 0
+        d.send(peer.getsockname(), b"rtcp")
+        assert peer.recvfrom(100) == (b"rtcp", d.relay)
+
+
+def test_dont_fragment(lab, av):
+    """What a client wants whole leaves with DF, or not at all."""
+    with lab.inside_of("bob"):
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+        raw.bind(("198.51.100.24", 0))
+        raw.settimeout(5)
+    with Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD, "tcp") as c:
+        c.allocate(attr(0x1a, b""))
+        at = ("198.51.100.24", 4444)
+        assert c.permit(at) == 0
+        c.send(at, b"x" * 1473, attr(0x1a, b""))
+        c.send(at, b"y" * 1472, attr(0x1a, b""))
+        while True:
+            p = raw.recv(2000)
+            if p[20:22] == struct.pack(">H", c.relay[1]):
+                break
+        assert p[28:30] == b"yy" and len(p) == 1500 and p[6] & 0x40
+    raw.close()

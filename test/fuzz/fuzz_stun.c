@@ -94,6 +94,9 @@ run(struct world *w)
 		case TURN_ACT_OPEN_RELAY:
 			w->a[flow_index(w, &act->a->flow)] = act->a;
 			w->port++;
+			if (act->pair && w->port % 5)
+				turn_server_reserved(w->s, act->a, (void *)(uintptr_t)++w->port,
+				    act->family, w->now_ms);
 			turn_server_relay_opened(w->s, act->a, w->port % 7 ? &bound : NULL,
 			    (void *)(uintptr_t)w->port, w->now_ms, &w->acts);
 			run(w);

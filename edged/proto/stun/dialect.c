@@ -59,6 +59,7 @@ const struct stun_dialect stun_dialect_standard = {
     .high =
 	{
 	    [0x00] = STUN_ADDITIONAL_ADDRESS_FAMILY,
+	    [0x01] = STUN_ADDRESS_ERROR_CODE,
 	    [0x23] = STUN_ALTERNATE_SERVER,
 	    [0x28] = STUN_FINGERPRINT,
 	},

@@ -17,6 +17,7 @@
 #include "proto/turn/server.h"
 
 #define TURN_NONCE_LEN 16u
+#define TURN_TOKEN_LEN 8u /* RESERVATION-TOKEN */
 
 enum turn_state {
 	TURN_OPENING, /* waits for turn_server_relay_opened */
@@ -87,7 +88,11 @@ struct turn_allocation {
 	uint8_t transport; /* of its relayed address: enum turn_transport */
 	bool traffic;      /* since expires_ms was set */
 	bool wants[2];     /* families still to be opened */
-	bool fingerprint;  /* the creating request had one */
+	bool pair;         /* the port above was asked for too */
+	bool has_token;
+	uint8_t token[TURN_TOKEN_LEN];
+	uint16_t address_error[2]; /* a family asked for and not had: ADDRESS-ERROR-CODE */
+	bool fingerprint;          /* the creating request had one */
 	struct turn_allocation *next_dead;
 };
 

@@ -2,6 +2,7 @@
  *
  * TCP allocations (RFC 6062): Connect, ConnectionAttempt, ConnectionBind, their timers and limits.
  */
+#include "base/mac.h"
 #include "proto/turn/world.h"
 
 #define PEER "9.8.7.6:4000"
@@ -301,6 +302,7 @@ main(void)
 	    cmocka_unit_test(test_end),
 	};
 
-	assert_int_equal(digest_setup(), ED_OK);
+	if (digest_setup() != ED_OK || mac_setup() != ED_OK)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

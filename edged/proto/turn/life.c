@@ -205,13 +205,15 @@ turn_set_expiry(
 }
 
 void
-turn_open_relay(struct turn_server *s, struct turn_allocation *a, bool even, struct turn_acts *acts)
+turn_open_relay(
+    struct turn_server *s, struct turn_allocation *a, enum turn_port port, struct turn_acts *acts)
 {
 	struct turn_act *act = turn_act_add(acts, TURN_ACT_OPEN_RELAY);
 
 	act->a = a;
 	act->family = a->wants[0] ? 4 : 6;
-	act->even = even;
+	act->even = port != TURN_PORT_ANY;
+	act->pair = port == TURN_PORT_PAIR;
 	act->transport = a->transport;
 }
 
@@ -326,7 +328,8 @@ turn_server_tick(struct turn_server *s, uint64_t now_ms, struct turn_acts *acts)
 	acts->n = 0;
 	acts->note = TURN_NOTE_NONE;
 	turn_reap(s);
-	if (tick_pending(s, now_ms) || turn_connections_tick(s, now_ms, acts))
+	if (tick_pending(s, now_ms) || turn_connections_tick(s, now_ms, acts) ||
+	    turn_reservations_tick(s, now_ms, acts))
 		return true;
 	if (s->wheel_s + TURN_WHEEL < now_s)
 		s->wheel_s = now_s - TURN_WHEEL;

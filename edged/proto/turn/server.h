@@ -68,6 +68,9 @@ struct turn_conf {
 	struct turn_policy policy; /* also which families are relayed */
 	struct turn_limits limits;
 	bool tcp_allocations; /* RFC 6062 is offered */
+	/* Of the way out, with IP header: more is not sent when DONT-FRAGMENT says so. 0: unknown.
+	 */
+	uint32_t mtu;
 	uint8_t nonce_secret[32];
 	struct hash_key hash_key;
 	void (*random)(void *p, size_t n);
@@ -94,11 +97,13 @@ struct turn_act {
 	struct str bytes;
 	struct turn_flow flow; /* TO_CLIENT, CLOSE_CLIENT */
 	struct addr peer;      /* TO_PEER */
-	void *relay;           /* TO_PEER, CLOSE_RELAY: the room's handle */
-	uint32_t ticket;       /* NEED_KEY, CONNECT, JOIN, CLOSE_PEER */
-	uint8_t family;        /* OPEN_RELAY: 4, 6 */
-	uint8_t transport;     /* OPEN_RELAY */
-	bool even;             /* OPEN_RELAY: an even port */
+	void *relay;       /* TO_PEER, CLOSE_RELAY: the room's handle; OPEN_RELAY: not NULL: take
+			      this one, which was reserved */
+	uint32_t ticket;   /* NEED_KEY, CONNECT, JOIN, CLOSE_PEER */
+	uint8_t family;    /* OPEN_RELAY: 4, 6 */
+	uint8_t transport; /* OPEN_RELAY */
+	bool even;         /* OPEN_RELAY: an even port */
+	bool pair; /* and the one above it: turn_server_reserved before turn_server_relay_opened */
 	bool is_data; /* TO_CLIENT over MS frames: end-to-end data, not a control message */
 };
 
@@ -153,6 +158,7 @@ enum turn_count {               /* names in turn_count_name */
 	TURN_COUNT_DROP_NO_PERMISSION,
 	TURN_COUNT_DROP_BANDWIDTH,
 	TURN_COUNT_DROP_MULTIPLEX,
+	TURN_COUNT_DROP_TOO_LONG, /* DONT-FRAGMENT */
 	TURN_COUNT_DROP_OTHER,
 	TURN_COUNT__N
 };
@@ -183,6 +189,10 @@ struct turn_server *turn_server_free(struct turn_server *s);
 void turn_server_set_conf(struct turn_server *s, const struct turn_conf *conf);
 
 void turn_server_input(struct turn_server *s, const struct turn_input *in, struct turn_acts *acts);
+/* The port above the even one that is about to be told, kept for turn_server_relay_opened's answer.
+ */
+void turn_server_reserved(
+    struct turn_server *s, struct turn_allocation *a, void *relay, uint8_t family, uint64_t now_ms);
 /* bound: address the room has bound, NULL when it could not. */
 void turn_server_relay_opened(struct turn_server *s, struct turn_allocation *a,
     const struct addr *bound, void *relay, uint64_t now_ms, struct turn_acts *acts);

@@ -38,7 +38,7 @@ struct world {
 	uint32_t ticket; /* last asked */
 	unsigned n_asked;
 	/* sockets */
-	bool no_ports;
+	bool no_ports, no_pair;
 	uint16_t next_port;
 	unsigned n_open, n_closed;
 	struct turn_allocation *a; /* of the last relay opened */
@@ -153,6 +153,13 @@ world_run(struct world *w)
 		case TURN_ACT_OPEN_RELAY:
 			w->n_open += !w->no_ports;
 			w->a = act->a;
+			if (act->relay)
+				bound.port = (uint16_t)(uintptr_t)act->relay;
+			if (act->even)
+				bound.port = w->next_port += w->next_port % 2;
+			if (act->pair && !w->no_pair)
+				turn_server_reserved(w->s, act->a,
+				    (void *)(uintptr_t)++w->next_port, act->family, w->now_ms);
 			turn_server_relay_opened(w->s, act->a, w->no_ports ? NULL : &bound,
 			    (void *)(uintptr_t)w->next_port, w->now_ms, &w->acts);
 			w->next_port++;
