@@ -173,7 +173,7 @@ struct conf {
 		uint32_t workers;
 		uint32_t token_lifetime_s;
 		struct conf_list allowed_peers; /* beside inside_peers, from every leg */
-		bool loopback_peers;
+		bool loopback_peers, tcp_allocations;
 		struct {
 			uint32_t allocations_per_user, allocations_per_address, kbit_per_port,
 			    kbit_per_user, challenges_per_s, lifetime_s, refresh_grace_s;

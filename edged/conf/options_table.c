@@ -1040,6 +1040,15 @@ const struct conf_opt conf_opts[] = {
 	.takes = CONF_TAKES_NOW,
 	.doc = "Let clients reach 127.0.0.0/8 through the relay. Works only with edge.lab; for "
 	       "measurements on one machine."},
+    {.key = "av.tcp_allocations",
+	.type = CONF_BOOL,
+	.def = "false",
+	AT(av.tcp_allocations),
+	.rule = "AV-06",
+	.slice = AV,
+	.takes = CONF_TAKES_NOW,
+	.doc = "Offer standard clients TCP connections with peers (RFC 6062), under the same peer "
+	       "policy. Off: no WebRTC client asks for them."},
     {.key = "av.limits.allocations_per_user",
 	.type = CONF_U32,
 	.def = "20",
