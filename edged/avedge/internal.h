@@ -17,15 +17,19 @@
 #include "svc/svc.h"
 
 struct avedge;
-struct admit;  /* net/admit.h */
-struct client; /* client.c: a TCP client */
-struct stream; /* net/stream.h */
+struct admit;   /* net/admit.h */
+struct client;  /* client.c: a TCP client */
+struct stream;  /* net/stream.h */
+struct tls_ctx; /* net/tls.h */
+
+enum av_tls { AV_TLS_NEVER, AV_TLS_TOO, AV_TLS_ONLY };
 
 struct av_listener {
 	struct avedge *av;
 	struct udp_socket *udp; /* one of the two */
 	struct listener *tcp;
 	uint8_t index; /* row of turn_conf.listeners */
+	uint8_t tls;   /* enum av_tls, of TCP */
 };
 
 #define AV_EARLY_MAX 4u
@@ -61,6 +65,7 @@ struct avedge {
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
 	const char *device;                             /* of the external interface */
 	struct turn_conf conf, next_conf;
+	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;
 	struct turn_acts acts; /* of the call under way */
 	struct pkt_pool *big;  /* frames of streams */
@@ -74,6 +79,10 @@ struct avedge {
 
 /* setup.c */
 int avedge_turn_conf(struct avedge *av, const struct conf *conf, struct turn_conf *ret,
+    const char **ret_why) ED_MUST_CHECK;
+
+/* The external certificate for turns:; *ret NULL when that is off. */
+int avedge_tls_new(struct avedge *av, const struct conf *conf, struct tls_ctx **ret,
     const char **ret_why) ED_MUST_CHECK;
 
 /* egress.c */

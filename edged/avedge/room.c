@@ -13,6 +13,7 @@
 #include "base/digest.h"
 #include "conf/conf.h"
 #include "net/steer.h"
+#include "net/tls.h"
 #include "proto/turn/allocation.h"
 #include "svc/log.h"
 
@@ -46,7 +47,16 @@ static bool
 is_tcp(enum svc_listener_kind kind)
 {
 	return kind == SVC_LISTEN_AV_TCP_EXTERNAL || kind == SVC_LISTEN_AV_TCP_INTERNAL ||
-	       kind == SVC_LISTEN_AV_STANDARD_TCP;
+	       kind == SVC_LISTEN_AV_STANDARD_TCP || kind == SVC_LISTEN_AV_TLS;
+}
+
+/* The certificate is the external one: inside nobody asks for it. */
+static enum av_tls
+tls_of(enum svc_listener_kind kind)
+{
+	return kind == SVC_LISTEN_AV_TLS            ? AV_TLS_ONLY
+	       : kind == SVC_LISTEN_AV_TCP_INTERNAL ? AV_TLS_NEVER
+						    : AV_TLS_TOO;
 }
 
 static int
@@ -65,7 +75,8 @@ open_listener(struct avedge *av, const struct svc_listener *sl)
 	    steer_by_source(sl->fd, sl->addr.family, svc_workers(av->svc)) < 0)
 		log_warning(AREA_TURN, "", "not_steered",
 		    "kind=%d lost=\"one worker per client address\"", (int)sl->kind);
-	*l = (struct av_listener){.av = av, .index = av->n_listeners};
+	*l = (struct av_listener){
+	    .av = av, .index = av->n_listeners, .tls = (uint8_t)tls_of(sl->kind)};
 	if (is_udp(sl->kind)) {
 		udp_set_buffers(sl->fd, SOCKET_BUFFER);
 		l->udp = udp_open(av->udp, sl->fd, ingress_on_datagram, l);
@@ -120,6 +131,8 @@ avedge_free(struct avedge *av)
 		listener_free(av->listeners[i].tcp);
 	}
 	turn_server_free(av->server);
+	tls_ctx_unref(av->tls);
+	tls_ctx_unref(av->next_tls);
 	ports_free(av->ports);
 	client_pools_free(av);
 	udp_free(av->udp);
@@ -154,6 +167,9 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	r = avedge_turn_conf(av, conf, &av->conf, ret_why);
 	if (r < 0)
 		goto out;
+	r = avedge_tls_new(av, conf, &av->tls, ret_why);
+	if (r < 0)
+		goto out;
 	svc_random(av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
 	r = turn_server_new(&av->conf, &av->server);
 	if (r < 0)
@@ -171,8 +187,9 @@ static int
 prepare(void *room, const struct conf *next, const char **ret_why)
 {
 	struct avedge *av = room;
+	int r = avedge_turn_conf(av, next, &av->next_conf, ret_why);
 
-	return avedge_turn_conf(av, next, &av->next_conf, ret_why);
+	return r < 0 ? r : avedge_tls_new(av, next, &av->next_tls, ret_why);
 }
 
 static void
@@ -182,13 +199,18 @@ commit(void *room)
 
 	memcpy(av->next_conf.nonce_secret, av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
 	av->conf = av->next_conf;
+	tls_ctx_unref(av->tls); /* connections keep the one they were born with */
+	av->tls = av->next_tls;
+	av->next_tls = NULL;
 	turn_server_set_conf(av->server, &av->conf);
 }
 
 static void
 rollback(void *room)
 {
-	(void)room;
+	struct avedge *av = room;
+
+	av->next_tls = tls_ctx_unref(av->next_tls);
 }
 
 static void
