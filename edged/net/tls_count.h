@@ -11,7 +11,6 @@
 
 /* Certificates that are told apart; what is in use beyond that is one row. */
 #define TLS_COUNT_SERIALS_MAX 32u
-				   */
 
 typedef void tls_count_cb(void *arg, const char *serial, uint32_t conns);
 /* Serials in big-endian hex; those without connections are left out. */
