@@ -455,14 +455,14 @@ own_goaway(void **state)
 static void
 who_waits_goes_first(void **state)
 {
-	struct peer *a = nears, *b = &nears[1];
+	struct peer *a = nears, *b = &nears[1], *c = &nears[2];
 	size_t before;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		assert_non_null(open_stream(&nears[i], &fars[i]));
 		run();
 	}
-	a->to_send = b->to_send = 200000;
+	a->to_send = b->to_send = c->to_send = 200000;
 	peer_push(a);
 	peer_push(b); /* nothing taken: it waits */
 	assert_int_equal(b->sent, 0);
@@ -470,7 +470,9 @@ who_waits_goes_first(void **state)
 	edge.out.n -= OUT_HIGH / 4; /* as if so much had left */
 	assert_int_equal(h2_drained(edge.h), ED_OK);
 	peer_push(a);
+	peer_push(c);
 	assert_int_equal(a->sent, before);
+	assert_int_equal(c->sent, 0);
 	assert_int_equal(b->sent, 0);          /* not worth waking anybody yet */
 	for (int turn = 0; turn < 2; turn++) { /* the first is a's */
 		edge.out.n = 0;
@@ -629,6 +631,10 @@ header_lists_are_bounded(void **state)
 	memset(name, 'n', sizeof(name));
 	memcpy(name, "edged-", 6);
 	heads[2].name = heads[3].name = (struct str){name, sizeof(name)};
+	heads_refused(heads, 4);
+	/* The last value is what is too much. */
+	heads[2].name.n = heads[3].name.n = 1900;
+	heads[2].value = heads[3].value = (struct str){name, H2_VALUE_MAX};
 	heads_refused(heads, 4);
 	heads[2] = (struct h2_head){STR("edged-x"), STR("\x80")};
 	heads_refused(heads, 3);
