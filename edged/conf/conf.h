@@ -125,8 +125,8 @@ struct conf {
 	} internal;
 	struct {
 		struct conf_cert external, external_ecdsa, internal, av_auth, av_auth_next;
-		const char *external_trust, *internal_trust; /* paths */
-		const char *external_trust_pem, *internal_trust_pem;
+		const char *external_trust, *internal_trust, *external_crl; /* paths */
+		const char *external_trust_pem, *internal_trust_pem, *external_crl_pem;
 	} certificates;
 	struct {
 		struct {
@@ -158,6 +158,8 @@ struct conf {
 		struct conf_list blocked;
 		struct conf_provider *providers;
 		uint32_t n_providers;
+		const char *crl_check; /* off | soft | hard */
+		bool crl_fetch, require_client_usage;
 		uint32_t outgoing_tls_count, discovered_rate, discovered_contacts,
 		    discovered_window_min;
 	} federation;
@@ -171,7 +173,7 @@ struct conf {
 		uint32_t workers;
 		uint32_t token_lifetime_s;
 		struct conf_list allowed_peers; /* beside inside_peers, from every leg */
-		bool loopback_peers;
+		bool loopback_peers, tcp_allocations;
 		struct {
 			uint32_t allocations_per_user, allocations_per_address, kbit_per_port,
 			    kbit_per_user, challenges_per_s, lifetime_s, refresh_grace_s;

@@ -15,7 +15,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +26,7 @@
 #include "net/keycall.h"
 #include "net/loop.h"
 #include "svc/log.h"
+#include "svc/priority.h"
 #include "svc/sandbox.h"
 #include "svc/stats.h"
 #include "svc/wire.h"
@@ -781,8 +781,7 @@ prepare_process(const struct role_row *row)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	sandbox_limits(row);
-	if (row->nice && setpriority(PRIO_PROCESS, 0, row->nice) < 0)
-		log_warning(AREA_SYS, "", "nice_refused", "nice=%d", row->nice);
+	priority_prepare(row);
 	/* Everything OpenSSL reads from disk, it reads now. */
 	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
 }

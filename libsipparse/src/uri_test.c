@@ -154,6 +154,33 @@ test_uris_beside_osip(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* What we take, both read alike; and a reading that is not libosip2's is noticed, field by field.
+ */
+static void
+test_uris_agree_with_osip(void **state)
+{
+	struct sip_uri u, v;
+
+	for (size_t i = 0; i < N_OF(cases); i++) {
+		if (cases[i].want < 0)
+			continue;
+		assert_int_equal(sip_uri_parse(str_of(cases[i].text), &u, NULL), ED_OK);
+		if (sip_uri_agrees_osip(&u) != ED_OK)
+			fail_msg("%s is read otherwise", cases[i].text);
+	}
+	assert_int_equal(sip_uri_parse(str_of("sip:a@b.example:5061"), &u, NULL), ED_OK);
+	v = u, v.host = str_of("c.example");
+	assert_int_equal(sip_uri_agrees_osip(&v), ED_MALFORMED);
+	v = u, v.port = 5060;
+	assert_int_equal(sip_uri_agrees_osip(&v), ED_MALFORMED);
+	v = u, v.user = (struct str){0};
+	assert_int_equal(sip_uri_agrees_osip(&v), ED_MALFORMED);
+	v = u, v.scheme_text = str_of("sips");
+	assert_int_equal(sip_uri_agrees_osip(&v), ED_MALFORMED);
+	v = u, v.text = (struct str){0};
+	assert_int_equal(sip_uri_agrees_osip(&v), ED_MALFORMED);
+}
+
 static const struct {
 	const char *text;
 	int want;
@@ -299,6 +326,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_uris),
 	    cmocka_unit_test(test_uris_beside_osip),
+	    cmocka_unit_test(test_uris_agree_with_osip),
 	    cmocka_unit_test(test_nameaddrs),
 	    cmocka_unit_test(test_params),
 	    cmocka_unit_test(test_absent),

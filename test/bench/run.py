@@ -240,12 +240,12 @@ def proc_tree(pid):
         todo += kids.get(p, [])
     return out
 def held(pid):
-    """descriptors and PSS (KB) of the whole tree"""
+    """descriptors and own memory (KB: anonymous and written pages, not those of libraries, whose share hangs on who else maps them)"""
     fds = pss = 0
     for p in proc_tree(pid):
         try:
             fds += len(os.listdir("/proc/%d/fd" % p))
-            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith("Pss:"))
+            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith(("Private_Dirty:", "Swap:")))
         except OSError:
             pass
     return fds, pss
@@ -263,7 +263,7 @@ def t_churn():
             done += int(row["units"])
             time.sleep(1)
             seen.append((time.time() - t0, done) + held(s.p.pid))
-            print("  %6d s  handshakes=%d failed=%s fds=%d pss_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
+            print("  %6d s  handshakes=%d failed=%s fds=%d own_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
         same = proc_tree(s.p.pid) == pids
         warm = seen[len(seen) // 3:]
         n, mt, mp = len(warm), sum(r[0] for r in warm) / len(warm), sum(r[3] for r in warm) / len(warm)

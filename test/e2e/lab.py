@@ -56,6 +56,19 @@ def wait_for(what, probe, timeout=10.0, every=0.02):
         time.sleep(every)
 
 
+STRICT = os.environ.get("E2E_STRICT") == "1"
+
+
+def figure(what, took, limit):
+    """A figure in seconds that an issue or goals.md asks for. It is kept in build-test/log/figures; the test fails at ten times
+    the limit, which is a hang on any machine, and at the limit itself with E2E_STRICT=1, for a machine that is left alone."""
+    log = os.path.join(TOP, "build-test", "log")
+    os.makedirs(log, exist_ok=True)
+    with open(os.path.join(log, "figures"), "a") as f:
+        f.write("%s: %.3f s (limit %g)\n" % (what, took, limit))
+    assert took < limit * (1 if STRICT else 10), "%s: %.2f s, limit %g" % (what, took, limit)
+
+
 # -- configuration files ----------------------------------------------------------------------------------------------
 
 def conf_read(text):

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import sip
-from lab import EDGE_OUT, FE1, FE2, LOAD, wait_for
+from lab import EDGE_OUT, FE1, FE2, LOAD, figure, wait_for
 
 CONF = {"access__workers": 2}
 RELEASED = True
@@ -80,15 +80,15 @@ def test_worker_killed_under_load(world):
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
         killed = time.monotonic()
-        wait_for("the dead worker's connections to close", lambda: any(not c.conn.is_open() for c in load.clients), 2)
+        wait_for("the dead worker's connections to close", lambda: any(not c.conn.is_open() for c in load.clients))
         served = []
         while len(served) < 10:  # new clients land on both workers' sockets; all are served within a second
             t = time.monotonic()
             assert serves(world.lab)
             served.append(time.monotonic() - t)
-        assert served[0] + (time.monotonic() - killed - sum(served)) < 1.0, served
-        assert max(served) < 1.0, served
-        wait_for("the worker to be back", lambda: len(world.edged.pids()) == 2, 2)
+        figure("worker killed: first new client", served[0] + (time.monotonic() - killed - sum(served)), 1.0)
+        figure("worker killed: slowest of ten new clients", max(served), 1.0)
+        wait_for("the worker to be back", lambda: len(world.edged.pids()) == 2)
         wait_for("a load worth the name", lambda: len(load.acked) > 300, 30)
     finally:
         load.end()
@@ -111,7 +111,7 @@ def test_keyd_killed(world):
     assert len(keyd) == 1
     os.kill(keyd[0], signal.SIGKILL)
     t = time.monotonic()
-    c.message("sip:bob@contoso.com", timeout=1.0)
+    c.message("sip:bob@contoso.com")
 
     def again():
         try:
@@ -119,8 +119,8 @@ def test_keyd_killed(world):
         except (OSError, AssertionError, TimeoutError):
             return False
     wait_for("handshakes to work again", again, 5, 0.05)
-    assert time.monotonic() - t < 1.5, "handshakes were back only after %.2f s" % (time.monotonic() - t)
-    c.message("sip:bob@contoso.com", timeout=1.0)
+    figure("keyd killed: handshakes work again", time.monotonic() - t, 1.5)
+    c.message("sip:bob@contoso.com")
     c.close()
     assert world.edged.pids("edged-keyd") != keyd
 
@@ -139,7 +139,7 @@ def test_next_hop_refused_and_back(world):
             if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
                 break
         codes.append(r.code)
-        assert time.monotonic() - t < 2.0, codes
+        figure("next hop gone: %s" % codes, time.monotonic() - t, 2.0)
     assert set(codes) <= {503, 504}, codes
     world.edged.wait_log("ACC-2006|next_hop_unreachable")
     fe = sip.FrontEnd(world.lab, FE1)

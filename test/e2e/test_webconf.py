@@ -14,7 +14,7 @@ import pytest
 
 import sip
 import webconf
-from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, Proc, children, program_of, wait_for
+from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, Proc, children, figure, program_of, wait_for
 from test_admin import new_certificate, put
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
@@ -620,7 +620,7 @@ def test_killed_role_comes_back(lab, meeting, edged):
     os.kill(meeting.pid(), signal.SIGKILL)
     t = time.monotonic()
     s2 = meeting.tls()  # queued at the listener, then served
-    assert time.monotonic() - t < 1.5
+    figure("webconf killed: a new client is served", time.monotonic() - t, 1.5)
     s2.close()
     closed(s, 5)
     assert edged.pids("edged-access") == others

@@ -66,7 +66,15 @@ int sip_param_next(struct str params, uint32_t *pos, struct sip_param *ret) ED_M
 /* True and *ret filled (may be NULL) when the parameter is there; name without case. */
 bool sip_param_find(struct str params, struct str name, struct sip_param *ret);
 
-/* The same check by libosip2's grammar; slow, allocates. For tests and where a rule asks. */
+/* The same check by libosip2's grammar; allocates, about a microsecond. ED_OK, ED_MALFORMED,
+ * ED_NOMEM. */
 int sip_uri_check_osip(struct str text) ED_MUST_CHECK;
+/*
+ * Does libosip2 read u->text as we did: same scheme, host and port, a user part or none? For where
+ * a second reader behind us would decide on it and one wrong reading opens a door. u is one that
+ * sip_uri_parse filled; of other schemes only the scheme is compared. ED_OK; ED_MALFORMED when it
+ * reads otherwise or not at all; ED_NOMEM.
+ */
+int sip_uri_agrees_osip(const struct sip_uri *u) ED_MUST_CHECK;
 
 #endif
