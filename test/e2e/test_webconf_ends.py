@@ -189,7 +189,7 @@ def test_link_lost_is_spread(meeting, inside):
     for s in ss:
         assert ended(s)
         s.close()
-    assert meeting.ended("link_lost") == before + 20
+    wait_for("all of them", lambda: meeting.ended("link_lost") == before + 20)
 
 
 def test_long_life_ends_at_an_idle_moment(meeting, edged, inside):
