@@ -5,6 +5,7 @@
 #ifndef EDGED_AVEDGE_INTERNAL_H
 #define EDGED_AVEDGE_INTERNAL_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -63,7 +64,7 @@ struct avedge {
 	struct av_listener listeners[TURN_LISTENERS];
 	uint8_t n_listeners;
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
-	const char *device;                             /* of the external interface */
+	char device[IF_NAMESIZE]; /* the external interface; a copy: a reload ends the configuration */
 	struct turn_conf conf, next_conf;
 	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;

@@ -5,6 +5,7 @@
 #include "avedge/room.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -151,7 +152,8 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 		return ED_NOMEM;
 	av->svc = svc;
 	av->loop = svc_loop(svc);
-	av->device = conf->external.interface ? conf->external.interface : "";
+	if (conf->external.interface)
+		snprintf(av->device, sizeof(av->device), "%s", conf->external.interface);
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
 	if (digest_setup() < 0)
