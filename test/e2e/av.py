@@ -4,6 +4,7 @@ dialect, tokens made from the key alone; and the ways to run turnutils_uclient a
 import base64
 import hashlib
 import hmac
+import json
 import os
 import re
 import socket
@@ -14,9 +15,18 @@ import xml.etree.ElementTree as ET
 import lab as lablib
 from test_keys import numbers
 
-AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
+AV_OUT, AV_IN = lablib.AV_OUT, lablib.EDGE_IN
 AV_NAME = "av.contoso.com"
 USER, PASSWORD = "webrtc", "desert-rose"
+
+
+def beside():
+    """What config/lab-av.conf adds, to put the A/V Edge beside another laboratory's configuration."""
+    with open(os.path.join(lablib.TOP, "config", "lab-av.conf")) as f:
+        c = lablib.conf_read(f.read())
+    return {"external__av": c["external"]["av"], "internal__mras_port": c["internal"]["mras_port"],
+            "certificates__av_auth": c["certificates"]["av_auth"], "av": c["av"]}
+
 
 # -- A/V Authentication -----------------------------------------------------------------------------------------------
 
@@ -89,6 +99,17 @@ def mint(lab, key, expiry, flags=1):
 
 COOKIE = bytes.fromhex("000f000472c64bc6")
 HELLO = bytes.fromhex("160301002d010000290301" "c1fcd5a36d93dd7e0b45673fec7985fbbc3fd660c2ce8485081b8121bcaa10fb" "0000020018" "0100")
+
+
+def sessions(edged):
+    """edgectl sessions: {client: row} of all allocations."""
+    services = json.loads(edged.ctl("--json", "sessions"))["services"]
+    return {a["client"]: a for s in services if s["role"] == "av" for a in s["answer"]["allocations"]}
+
+
+def refused(edged):
+    """How many wrong or expired credentials the relay has met."""
+    return sum(int(n) for n in re.findall(r"edged_av_authentication_failures_total\S* +(\d+)", edged.ctl("stats")))
 
 
 def attr(kind, value):
@@ -175,11 +196,9 @@ class Lync:
         return 0 if m[:2] == b"\1\3" else self.attrs(m)[9][2] * 100 + self.attrs(m)[9][3]
 
     def counted(self, edged):
-        """Gives the allocation back; what the relay counted from (client, peer) while it stood."""
-        n = edged.wait_log(r"allocation_created alloc=(\d+) client=%s:%d .*relayed=%s:%d\b" % (*self.s.getsockname(), *self.relay)).group(1)
-        assert self.refresh(0) == 0
-        m = edged.wait_log(r"allocation_ended alloc=%s .*packets_from_client=(\d+) packets_from_peer=(\d+)" % n)
-        return int(m.group(1)), int(m.group(2))
+        """What the relay has counted from (client, peer)."""
+        a = sessions(edged)["%s:%d" % self.s.getsockname()]
+        return a["packets_from_client"], a["packets_from_peer"]
 
     def sequence(self):
         self.seq += 1
