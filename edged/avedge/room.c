@@ -235,6 +235,8 @@ list_one(const struct turn_allocation *a, void *arg)
 	struct listing *l = arg;
 	char client[ADDR_STR_LEN], relayed[ADDR_STR_LEN];
 
+	if (a->state == TURN_RELEASED)
+		return; /* it holds no port any more, only the answer to its release */
 	svc_reply(l->reply,
 	    "%s{\"alloc\":%u,\"client\":\"%s\",\"transport\":\"%s\",\"relayed\":\"%s\","
 	    "\"dialect\":\"%s\",\"permissions\":%u,\"packets_from_client\":%" PRIu64
