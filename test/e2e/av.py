@@ -213,6 +213,22 @@ class Lync:
         return m[:2] == b"\1\6"
 
 
+def meet(a, b):
+    """Two Lync clients, each behind an allocation, become each other's active destination. In an order that leaves nothing to chance:
+    b's permission stands when it is told of its active destination, and what b sends arrives in the order it was sent."""
+    b.send(a.relay, b"open")
+    assert b.set_active(a.relay)
+    a.send(b.relay, b"hello")
+    assert b.rx() == (3, b"hello")
+    b.tx(b"hello back")
+    while True:
+        kind, m = a.rx()
+        assert kind == 2 and a.attrs(m)[0x12] == address(*b.relay)
+        if a.attrs(m)[0x13] == b"hello back":
+            break
+    assert a.set_active(b.relay)
+
+
 # -- programs of others -----------------------------------------------------------------------------------------------
 
 def b64(b):

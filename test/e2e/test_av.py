@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import lab as lablib
-from av import AV_IN, AV_OUT, NS, PASSWORD, USER, Lync, address, b64, credentials, mras_body, nice_program, refused, service, uclient
+from av import AV_IN, AV_OUT, NS, PASSWORD, USER, Lync, address, b64, credentials, meet, mras_body, nice_program, refused, service, uclient
 
 
 @pytest.fixture(scope="module")
@@ -160,16 +160,7 @@ def test_inside_meets_outside(lab, av):
     a = Lync(lab, "alice", AV_OUT, *credentials(lab)[:2])
     b = Lync(lab, "inside", AV_IN, *credentials(lab, location="intranet")[:2])
     assert a.allocate() == 0 and b.allocate() == 0
-    b.send(a.relay, b"open")  # permission of each for the other's relay
-    a.send(b.relay, b"hello")
-    kind, m = b.rx()
-    assert b.attrs(m)[0x13] == b"hello" and b.attrs(m)[0x12] == address(*a.relay)
-    b.send(a.relay, b"hello back")
-    kind, m = a.rx()
-    if a.attrs(m)[0x13] == b"open":
-        kind, m = a.rx()
-    assert a.attrs(m)[0x13] == b"hello back"
-    assert a.set_active(b.relay) and b.set_active(a.relay)
+    meet(a, b)
     for i in range(100):
         a.tx(b"\x80a%d" % i)
         assert b.rx() == (3, b"\x80a%d" % i)
