@@ -64,7 +64,8 @@ struct avedge {
 	struct av_listener listeners[TURN_LISTENERS];
 	uint8_t n_listeners;
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
-	char device[IF_NAMESIZE]; /* the external interface; a copy: a reload ends the configuration */
+	char device[IF_NAMESIZE]; /* the external interface; a copy: a reload ends the configuration
+				   */
 	struct turn_conf conf, next_conf;
 	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;

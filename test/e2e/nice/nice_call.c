@@ -110,7 +110,8 @@ exchange(struct side *from, struct side *to)
 	g_slist_free_full(c, (GDestroyNotify)nice_candidate_free);
 }
 
-/* The side behind the relay got no address of it: what it was refused, the log of the relay says. */
+/* The side behind the relay got no address of it: what it was refused, the log of the relay says.
+ */
 static gboolean
 is_refused(struct side *s)
 {
