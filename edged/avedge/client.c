@@ -29,7 +29,7 @@
 #define OUTPUT_MAX       (512u * 1024u)
 #define OUTPUT_PAUSE     (128u * 1024u) /* peers' streams wait beyond */
 
-enum mode { MODE_FIRST, MODE_FRAMES, MODE_STANDARD };
+enum mode { MODE_FIRST, MODE_FRAMES, MODE_STANDARD, MODE_RAW };
 
 struct client {
 	struct list link; /* avedge.clients, oldest first */
@@ -38,6 +38,7 @@ struct client {
 	struct loop_task bury;
 	struct turn_flow flow;
 	struct av_relay *relay; /* MS over TCP: whose peers wait for our output */
+	struct joint *joint;    /* MODE_RAW */
 	uint64_t since_ms;
 	uint8_t mode;
 	bool has_allocation, spoke, dying;
@@ -108,6 +109,8 @@ bury(struct loop_task *t)
 	struct client *c = LIST_OF(t, struct client, bury);
 	struct avedge *av = c->av;
 
+	if (c->joint)
+		joint_client_gone(c->joint);
 	turn_server_flow_closed(av->server, &c->flow, loop_now_ms(av->loop), &av->acts);
 	egress_run(av);
 	wire_finish(c->wire);
@@ -223,6 +226,32 @@ on_drained(void *arg)
 
 	if (c->relay)
 		peer_resume(c->relay);
+	if (c->joint)
+		joint_client_drained(c->joint);
+}
+
+bool
+client_join(struct avedge *av, uint32_t conn, struct joint *j)
+{
+	struct client *c = find(av, conn);
+
+	if (!c || (j && c->dying))
+		return false;
+	c->joint = j;
+	c->mode = MODE_RAW;
+	client_has_allocation(av, conn);
+	return true;
+}
+
+bool
+client_send_raw(struct avedge *av, uint32_t conn, struct str bytes, bool *ret_full)
+{
+	struct client *c = find(av, conn);
+
+	if (!c || c->dying || wire_send(c->wire, STR_NONE, bytes) < 0)
+		return false;
+	*ret_full = wire_pending(c->wire) >= OUTPUT_PAUSE;
+	return true;
 }
 
 /* ---- in ---- */
@@ -324,6 +353,9 @@ on_bytes(void *arg, struct str bytes)
 			n = first(c, left);
 			if (n == 0 && c->mode != MODE_FIRST)
 				continue;
+		} else if (c->mode == MODE_RAW) {
+			n = c->joint && joint_from_client(c->joint, left) ? (int64_t)left.n
+									  : ED_GONE;
 		} else {
 			n = c->mode == MODE_FRAMES ? msframe_next(left, max, &f)
 						   : msframe_next_standard(left, max, &f);

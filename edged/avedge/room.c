@@ -5,21 +5,24 @@
 #include "avedge/room.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "avedge/internal.h"
 #include "base/digest.h"
 #include "conf/conf.h"
-#include "net/steer.h"
 #include "net/tls.h"
 #include "proto/turn/allocation.h"
 #include "svc/log.h"
 
 #define SOCKET_BUFFER (4 << 20)
 #define TICK_MS       1000u
+#define MTU_USUAL     1500u
 
 static void
 on_tick(struct timer *t, uint64_t now_ms)
@@ -72,10 +75,6 @@ open_listener(struct avedge *av, const struct svc_listener *sl)
 		close(sl->fd);
 		return ED_UNSUPPORTED;
 	}
-	if (svc_workers(av->svc) > 1 &&
-	    steer_by_source(sl->fd, sl->addr.family, svc_workers(av->svc)) < 0)
-		log_warning(AREA_TURN, "", "not_steered",
-		    "kind=%d lost=\"one worker per client address\"", (int)sl->kind);
 	*l = (struct av_listener){
 	    .av = av, .index = av->n_listeners, .tls = (uint8_t)tls_of(sl->kind)};
 	if (is_udp(sl->kind)) {
@@ -112,6 +111,24 @@ open_listeners(struct avedge *av, const char **ret_why)
 	return ED_OK;
 }
 
+/* 1500 where it cannot be told. */
+static uint32_t
+mtu_of(const char *device)
+{
+	struct ifreq ifr = {0};
+	int fd, r = -1;
+
+	if (!device[0] || strlen(device) >= sizeof(ifr.ifr_name))
+		return MTU_USUAL;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return MTU_USUAL;
+	memcpy(ifr.ifr_name, device, strlen(device) + 1);
+	r = ioctl(fd, SIOCGIFMTU, &ifr);
+	close(fd);
+	return r == 0 && ifr.ifr_mtu > 0 ? (uint32_t)ifr.ifr_mtu : MTU_USUAL;
+}
+
 static void
 avedge_free(struct avedge *av)
 {
@@ -126,6 +143,9 @@ avedge_free(struct avedge *av)
 			turn_server_end(av->server, turn_server_any(av->server), "stop", acts);
 			egress_run(av);
 		}
+		/* and what is reserved */
+		while (turn_server_tick(av->server, loop_now_ms(av->loop) + 60000, acts))
+			egress_run(av);
 	}
 	for (uint8_t i = 0; i < av->n_listeners; i++) {
 		udp_close(av->listeners[i].udp);
@@ -154,6 +174,7 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	av->loop = svc_loop(svc);
 	if (conf->external.interface)
 		snprintf(av->device, sizeof(av->device), "%s", conf->external.interface);
+	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
 	if (digest_setup() < 0)

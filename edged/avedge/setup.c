@@ -126,6 +126,8 @@ avedge_turn_conf(
 	}
 	memcpy(c.realm, conf->av.realm, n + 1);
 	limits(conf, &c.limits);
+	c.mtu = av->mtu;
+	c.tcp_allocations = conf->av.tcp_allocations;
 	r = policy(conf, &c.policy, ret_why);
 	if (r < 0)
 		return r;

@@ -798,12 +798,43 @@ cert_all_12(struct check *ck)
 
 /* ---- federation ---- */
 
+/* An entry that is no plain name matches nothing: on the block list that would let everybody pass.
+ */
+static void
+fed_01_name(struct check *ck, const char *list, uint32_t i, const char *name)
+{
+	char key[80];
+
+	snprintf(key, sizeof(key), "federation.%s[%u]", list, i);
+	if (!is_host_name(str_of(name)))
+		check_found(ck, key,
+		    "\"%s\" is not a domain name: no wildcard, no dot in front or behind; what "
+		    "lies below a blocked domain is blocked with it",
+		    name);
+}
+
+static void
+fed_01_names(struct check *ck)
+{
+	const struct conf *c = ck->conf;
+
+	for (uint32_t i = 0; i < c->federation.blocked.n; i++)
+		fed_01_name(ck, "blocked", i, c->federation.blocked.v[i]);
+	for (uint32_t i = 0; i < c->federation.n_allowed; i++)
+		if (c->federation.allowed[i].domain[0])
+			fed_01_name(ck, "allowed", i, c->federation.allowed[i].domain);
+	for (uint32_t i = 0; i < c->federation.n_providers; i++)
+		for (uint32_t k = 0; k < c->federation.providers[i].domains.n; k++)
+			fed_01_name(ck, "providers", i, c->federation.providers[i].domains.v[k]);
+}
+
 static void
 fed_01(struct check *ck)
 {
 	const struct conf *c = ck->conf;
 	char key[80];
 
+	fed_01_names(ck);
 	for (uint32_t i = 0; i < c->federation.n_allowed; i++) {
 		struct str d = str_of(c->federation.allowed[i].domain);
 
