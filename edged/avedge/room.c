@@ -172,7 +172,9 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 		return ED_NOMEM;
 	av->svc = svc;
 	av->loop = svc_loop(svc);
-	av->device = conf->external.interface ? conf->external.interface : "";
+	/* A copy: the configuration goes with the first reload. */
+	if (conf->external.interface && strlen(conf->external.interface) < sizeof(av->device))
+		memcpy(av->device, conf->external.interface, strlen(conf->external.interface) + 1);
 	avedge_read_machine(av);
 	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
