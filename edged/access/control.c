@@ -86,6 +86,24 @@ kick(struct access *ax, struct str arg, struct svc_ctl_reply *reply)
 }
 
 static void
+trace(struct access *ax, struct str arg, struct svc_ctl_reply *reply)
+{
+	uint64_t now_ms = ax->ops->now_ms(ax->net);
+
+	if (str_starts_nocase(arg, STR("on "))) {
+		trace_free(ax->trace);
+		ax->trace = trace_new(str_trim(str_from(arg, 3)), now_ms);
+		log_notice(AREA_SIP, "", "trace_started", "on=%s", ax->trace ? "yes" : "no");
+	} else if (str_eq(arg, STR("off"))) {
+		ax->trace = trace_free(ax->trace);
+	} else if (str_eq(arg, STR("read")) && ax->trace) {
+		trace_read(ax->trace, now_ms, reply);
+		return;
+	}
+	svc_reply(reply, "{\"tracing\":%s}", ax->trace ? "true" : "false");
+}
+
+static void
 member(const struct nexthop_member *m, uint64_t now_ms, bool first, struct svc_ctl_reply *reply)
 {
 	char a[ADDR_STR_LEN];
@@ -137,6 +155,8 @@ control_answer(struct access *ax, struct str verb, struct str arg, struct svc_ct
 		sessions(ax, arg, reply);
 	else if (str_eq(verb, STR("kick")))
 		kick(ax, arg, reply);
+	else if (str_eq(verb, STR("trace")))
+		trace(ax, arg, reply);
 	else if (str_eq(verb, STR("nexthop")))
 		next_hop(ax, reply);
 	else if (str_eq(verb, STR("partners")))
@@ -146,6 +166,7 @@ control_answer(struct access *ax, struct str verb, struct str arg, struct svc_ct
 	else if (str_eq(verb, STR("status")))
 		status(ax, reply);
 	else
-		svc_reply(reply, "{\"error\":\"access knows sessions, kick, nexthop, partners, "
-				 "release, status\"}");
+		svc_reply(reply,
+		    "{\"error\":\"access knows sessions, kick, trace, nexthop, partners, "
+		    "release, status\"}");
 }

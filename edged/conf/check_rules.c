@@ -614,6 +614,20 @@ cert_ext_04(struct check *ck)
 		    ck, BINDING_EXTERNAL, "%s is not among the subject alternative names", name);
 }
 
+/* Nobody verifies that name unless the relay does TLS. */
+static void
+cert_ext_av(struct check *ck)
+{
+	const struct check_cert_facts *f = &ck->certs[BINDING_EXTERNAL];
+	const char *name = ck->conf->external.av.fqdn;
+
+	if (f->parsed && *name && ck->conf->external.av.address.n > 0 &&
+	    ck->conf->external.av.tls_port && !cert_facts_has_name(f, str_of(name), false))
+		found_cert(ck, BINDING_EXTERNAL,
+		    "%s is not among the subject alternative names: turns: will not be trusted",
+		    name);
+}
+
 static void
 cert_ext_05(struct check *ck)
 {
@@ -784,12 +798,43 @@ cert_all_12(struct check *ck)
 
 /* ---- federation ---- */
 
+/* An entry that is no plain name matches nothing: on the block list that would let everybody pass.
+ */
+static void
+fed_01_name(struct check *ck, const char *list, uint32_t i, const char *name)
+{
+	char key[80];
+
+	snprintf(key, sizeof(key), "federation.%s[%u]", list, i);
+	if (!is_host_name(str_of(name)))
+		check_found(ck, key,
+		    "\"%s\" is not a domain name: no wildcard, no dot in front or behind; what "
+		    "lies below a blocked domain is blocked with it",
+		    name);
+}
+
+static void
+fed_01_names(struct check *ck)
+{
+	const struct conf *c = ck->conf;
+
+	for (uint32_t i = 0; i < c->federation.blocked.n; i++)
+		fed_01_name(ck, "blocked", i, c->federation.blocked.v[i]);
+	for (uint32_t i = 0; i < c->federation.n_allowed; i++)
+		if (c->federation.allowed[i].domain[0])
+			fed_01_name(ck, "allowed", i, c->federation.allowed[i].domain);
+	for (uint32_t i = 0; i < c->federation.n_providers; i++)
+		for (uint32_t k = 0; k < c->federation.providers[i].domains.n; k++)
+			fed_01_name(ck, "providers", i, c->federation.providers[i].domains.v[k]);
+}
+
 static void
 fed_01(struct check *ck)
 {
 	const struct conf *c = ck->conf;
 	char key[80];
 
+	fed_01_names(ck);
 	for (uint32_t i = 0; i < c->federation.n_allowed; i++) {
 		struct str d = str_of(c->federation.allowed[i].domain);
 
@@ -908,6 +953,7 @@ const struct check_rule check_rules[] = {
 	"older partners look at the CN: have it issued for the Access Edge's name"},
     {"CERT-EXT-02", CONF_ERROR, CHECK_CERT, false, cert_ext_02, "have it issued with that name"},
     {"CERT-EXT-04", CONF_ERROR, CHECK_CERT, false, cert_ext_04, "have it issued with that name"},
+    {"CERT-EXT-02", CONF_WARNING, CHECK_CERT, false, cert_ext_av, "have it issued with that name"},
     {"CERT-EXT-05", CONF_WARNING, CHECK_CERT, false, cert_ext_05,
 	"needed for automatic sign-in in that domain"},
     {"CERT-EXT-09", CONF_WARNING, CHECK_CERT, false, cert_ext_09,

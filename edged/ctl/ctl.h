@@ -25,6 +25,9 @@ int ctl_diagram(const char *socket_path, bool json, FILE *out);
 /* The live view (ctl/top.h) until q; json: one sample over a second. */
 int ctl_top(const char *socket_path, bool json, FILE *out);
 
+/* Messages of one call, user or connection into a file or onto the terminal (ctl/trace.c). */
+int ctl_trace(const char *socket_path, bool json, int n_words, char **words);
+
 /* Each returns the exit status: 0, or 1 when the answer is no. */
 int print_status(struct json_value v, FILE *out);
 int print_certs(struct json_value v, FILE *out);

@@ -31,7 +31,6 @@ static const struct {
     {"webconf", print_services, "conferencing servers and meetings"},
     {"kick", print_kick, "end a session: kick ID"},
     {"release", print_services, "take a partner off the watch list: release DOMAIN"},
-    {"trace", print_services, "trace a session: trace ID|off"},
     {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},
     {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},
 };
@@ -43,7 +42,9 @@ print_help(FILE *out)
 	fputs("usage: edgectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].verb, commands[i].help);
-	fputs("  top        figures now, on the terminal\n"
+	fputs("  trace      messages of one call, user or connection: trace WORD [FILE[.pcap] "
+	      "[SECONDS]]\n"
+	      "  top        figures now, on the terminal\n"
 	      "  diagram    this edge as a picture (SVG): interfaces, services, ports, "
 	      "certificates, next hop\n"
 	      "  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
@@ -142,6 +143,8 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
 		return turn_key(argv[1], argv[2]);
+	if (argc >= 1 && strcmp(argv[0], "trace") == 0)
+		return ctl_trace(path ? path : DEFAULT_SOCKET, json, argc - 1, argv + 1);
 	if ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0)
 		return import_topology(argv[1], argc == 3 ? argv[2] : NULL, stdout, stderr);
 	if (argc == 1 && strcmp(argv[0], "top") == 0)

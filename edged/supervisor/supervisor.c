@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "conf/options.h"
+#include "net/steer.h"
 #include "svc/log.h"
 #include "svc/notify.h"
 #include "svc/svc.h"
@@ -104,6 +105,15 @@ program_exists(const struct supervisor *s, enum role role)
 	return access(path, X_OK) == 0;
 }
 
+/* Before anybody reads from it: what waits in a socket's queue stays with that socket's worker. */
+static void
+steer(const struct listen_spec *spec, int fd, unsigned n_workers)
+{
+	if (n_workers > 1 && steer_by_source(fd, spec->addr.family, n_workers) < 0)
+		log_warning(AREA_TURN, "", "not_steered",
+		    "service=\"%s\" lost=\"one worker per client address\"", spec->name);
+}
+
 static int
 add_children(struct supervisor *s, enum role role)
 {
@@ -127,6 +137,8 @@ add_children(struct supervisor *s, enum role role)
 				continue;
 			if (open_patiently(&s->specs[i], &c->listeners[c->n_listeners]) < 0)
 				return ED_SYS;
+			if (role == ROLE_AV && w == 0) /* the program is the whole group's */
+				steer(&s->specs[i], c->listeners[c->n_listeners], n);
 			c->n_listeners++;
 		}
 	}

@@ -230,6 +230,52 @@ def test_sessions_and_kick(world):
         assert ctl(world.lab, "kick", nonsense)[0] == 1
 
 
+def test_trace(world, tmp_path):
+    """A call is traced in whichever worker it passes, on both sides, masked; as text and as a capture that others read."""
+    a, b = sip.Client(world.lab, "alice", source=LOAD[12]), sip.Client(world.lab, "carol", source=LOAD[13])
+    a.register()
+    b.register()
+    text, pcap = str(tmp_path / "call.txt"), str(tmp_path / "call.pcap")
+    begun = len(world.edged.log())
+    ps = [subprocess.Popen([os.path.join(bins(), "edgectl"), "-s", world.lab.path("control.sock"), "trace", "sip:alice@contoso.com", f], stderr=subprocess.PIPE, text=True) for f in (text,)]
+    wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 2)
+    a.message("sip:bob@contoso.com", text="the secret of the body", extra='Authorization: NTLM qop="auth", realm="R", response="0100SECRET", crand="SECRET"')
+    b.message("sip:bob@contoso.com", text="another secret")
+    a.message("sip:bob@contoso.com", text="the secret of the body")
+
+    def wrote():
+        with open(text) as f:
+            return f.read().count("\nCSeq: ") >= 8  # two requests and two answers, each on both sides
+    wait_for("the trace", wrote)
+    ps[0].send_signal(signal.SIGINT)
+    assert ps[0].wait(20) == 0, ps[0].stderr.read()
+    with open(text) as f:
+        out = f.read()
+    assert "secret" not in out.lower(), out
+    assert 'response="**********"' in out and "sip:carol@" not in out
+    ways = re.findall(r"^---- \S+Z (in |out) (\S+) -> (\S+) (external|internal)", out, re.M)
+    assert {(w[0].strip(), w[3]) for w in ways} == {("in", "external"), ("out", "internal"), ("in", "internal"), ("out", "external")}, ways
+    assert ways[0][0].strip() == "in" and ways[0][1].startswith(LOAD[12] + ":") and ways[0][2] == EDGE_OUT + ":443", ways
+
+    p = subprocess.Popen([os.path.join(bins(), "edgectl"), "-s", world.lab.path("control.sock"), "trace", "sip:alice@contoso.com", pcap, "30"], stderr=subprocess.PIPE, text=True)
+    wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 4)
+    a.message("sip:bob@contoso.com", text="x" * 700)
+
+    def answers():
+        with open(pcap, "rb") as f:
+            return f.read().count(b"SIP/2.0 200") == 2
+    wait_for("the answer on both sides", answers)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(20) == 0 and ", some lost" not in p.stderr.read()
+    r = subprocess.run(["tcpdump", "-nn", "-vv", "-A", "-r", pcap], capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.count("MESSAGE sip:bob@contoso.com SIP/2.0") == 2 and r.stdout.count("SIP/2.0 200") == 2, r.stdout + r.stderr
+    assert "bad" not in r.stdout and "incorrect" not in r.stdout and "udp sum ok" in r.stdout, r.stdout
+    assert LOAD[12] + "." in r.stdout and "x" * 20 not in r.stdout
+    assert ctl(world.lab, "trace")[0] == 2 and ctl(world.lab, "trace", "x", pcap)[0] == 1  # no word; the file is there
+    a.close()
+    b.close()
+
+
 def test_top(world):
     """On a terminal: services and figures, until q. As JSON: one sample, with the load that there is."""
     c = sip.Client(world.lab, "alice", source=LOAD[6])

@@ -186,6 +186,42 @@ def test_source_verification_is_believed_where_asked_for(world, sender):
         assert bool(got.all("ms-asserted-verification-level")) == passes
 
 
+# -- users of our own domain at a provider (access-edge-sip 3.5) --
+
+SPLIT = "ms-split-domain-info: ms-traffic-type=SplitIntra"
+
+
+def test_split_domain_inward(world, sender):
+    """The provider that shares our address space speaks for our domain, and its header passes; nobody else's does."""
+    s = sender(cert="partner-hosted", domain="contoso.com", user="dave", source=fed.HOSTED)
+    m = s.send("MESSAGE", ALICE, body="x", extra=SPLIT)
+    s.conn.expect(200)
+    got = world.fe.request("MESSAGE", m.h("Call-ID"))
+    assert got.h("ms-split-domain-info") == "ms-traffic-type=SplitIntra"
+    assert got.h("ms-edge-proxy-message-trust").startswith("ms-source-type=AuthorizedServer;")
+    for cert, domain, address in (("partner", "fabrikam.com", PARTNER), ("partner-northwind", "northwind.example", fed.NORTHWIND),
+                                  ("bad-wrong-name", "cloud.example", fed.CLOUD), ("bad-wrong-name", "example.org", fed.CLOUD)):
+        s = sender(cert=cert, domain=domain, source=address)
+        m = s.send("MESSAGE", ALICE, body="x", extra=SPLIT)
+        s.conn.expect(200)
+        assert not world.fe.request("MESSAGE", m.h("Call-ID")).all("ms-split-domain-info")
+    sender(cert="bad-wrong-name", domain="contoso.com", source=fed.CLOUD).ask("MESSAGE", ALICE, expect=403, body="x", extra=SPLIT)
+
+
+def test_split_domain_outward(world, partner):
+    """Our own domain leaves only where the inside orders it, and only to that provider; its header goes along and comes back."""
+    p = partner(address=fed.HOSTED, cert="partner-hosted", on_request=lambda c, m: sip.reply(m, extra=SPLIT + "\nms-user-data: x"))
+    route = ["<sip:sipfed.hosted.example;transport=tls;lr>;ms-edge-route"]
+    m = from_inside(world.fe, "MESSAGE", "sip:dave@contoso.com", route, to="sip:dave@contoso.com", frm=ALICE, body=b"x", extra=SPLIT)
+    r = answer_inside(world.fe, m)
+    assert r.code == 200 and r.h("ms-split-domain-info") == "ms-traffic-type=SplitIntra" and not r.all("ms-user-data")
+    assert p.request("MESSAGE").h("ms-split-domain-info") == "ms-traffic-type=SplitIntra"
+    ask_from_inside(world.fe, "sip:dave@contoso.com", 404, body=b"x")
+    other = ["<sip:sip.northwind.example;transport=tls;lr>;ms-edge-route"]
+    m = from_inside(world.fe, "MESSAGE", "sip:dave@contoso.com", other, to="sip:dave@contoso.com", frm=ALICE, body=b"x")
+    assert answer_inside(world.fe, m).code == 404
+
+
 # -- who gets nothing through --
 
 REFUSED = [
@@ -241,6 +277,42 @@ def test_outward_to_a_configured_proxy_and_provider(world, partner):
         assert not [n for n, _ in got.lines if n.lower().startswith("ms-edge")]
 
 
+def test_identities_in_a_partners_answer(world, partner):
+    """A partner's answer may say who answered, of the domain that was asked; nobody else's name comes in that way."""
+    said = "P-Asserted-Identity: <sip:%s>\nP-Preferred-Identity: <sip:boss@contoso.com>\nRemote-Party-ID: <sip:boss@contoso.com>"
+    p = partner(address=fed.NORTHWIND, cert="partner-northwind")
+    for who, passes in (("nina@northwind.example", True), ("NINA@Northwind.Example", True), ("boss@contoso.com", False), ("carol@fabrikam.com", False),
+                        ("nina@northwind.example>, <sip:boss@contoso.com", False), ("nina@northwind.example>\nP-Asserted-Identity: <sip:x@contoso.com", False),
+                        ("@", False), ("nina@northwind.example>, <tel:+1", True)):
+        p.on_request = lambda c, m, who=who: sip.reply(m, extra=said % who)
+        r = ask_from_inside(world.fe, "sip:nina@northwind.example", 200, body=b"x")
+        assert bool(r.all("P-Asserted-Identity")) == passes, who
+        assert not r.all("P-Preferred-Identity") and not r.all("Remote-Party-ID")
+
+
+def test_up_to_four_links(world, partner):
+    """federation.outgoing_tls_count: one link at first, more while work waits on all of them; a dialog keeps to one."""
+    p = partner(address=fed.NORTHWIND, cert="partner-northwind")
+    wait_for("the link of an earlier test to end", lambda: not any(x["links"] for x in partners(world)["partners"] if x["partner"] == "sip.northwind.example"))
+    p.on_request = lambda c, m: False
+    p.deaf = True
+    body = b"x" * 30000
+
+    def pressed():
+        for _ in range(4):
+            from_inside(world.fe, "MESSAGE", "sip:nina@northwind.example", to="sip:nina@northwind.example", frm=ALICE, body=body)
+        return row(world)["links"] == 4
+    ask = from_inside(world.fe, "MESSAGE", "sip:nina@northwind.example", to="sip:nina@northwind.example", frm=ALICE, body=b"x")
+    wait_for("the first link", lambda: row(world)["links"] == 1)
+    wait_for("four links", pressed, 20.0, 0.1)
+    assert len([c for c in partners(world)["connections"] if c["opened_by"] == "us" and "sip.northwind.example" in c["certificate"]]) == 4
+    assert ask
+
+
+def row(world):
+    return next((x for x in partners(world)["partners"] if x["partner"] == "sip.northwind.example"), {"links": 0})
+
+
 OUTWARD = [
     ("no SRV", "sip:x@nosuch.example", 504, "1008", "FED-3005 no_srv_record"),
     ("SRV outside the domain", "sip:x@outside.example", 504, "1009", "FED-3005 srv_outside_domain"),
@@ -279,7 +351,7 @@ def test_outward_wrong_certificate(world, partner):
 
 
 def partners(world):
-    return json.loads(world.edged.ctl("--json", "partners"))["services"][0]["answer"]
+    return next(x["answer"] for x in json.loads(world.edged.ctl("--json", "partners"))["services"] if "connections" in x["answer"])
 
 
 def test_edgectl_shows_partners(world, sender, fabrikam):
