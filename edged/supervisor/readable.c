@@ -106,7 +106,8 @@ check_readable(const struct conf *c, const char *conf_path, struct conf_report *
 			    pw->pw_name);
 		else if (!is_shown(files[i].path))
 			conf_report_add(report, c, CONF_WARNING, "USER-02", files[i].key,
-			    "move it below /etc/edged",
+			    "move it below /etc/edged, or bind it in with a drop-in "
+			    "(BindReadOnlyPaths=)",
 			    "edged.service sees /etc and /usr only, not %s", files[i].path);
 	}
 }
