@@ -538,7 +538,6 @@ const struct conf_opt conf_opts[] = {
     {.key = "certificates.external_crl",
 	.type = CONF_TEXT,
 	.def = "",
-	.example = "/etc/edged/partners.crl.pem",
 	AT(certificates.external_crl),
 	.rule = "CERT-ALL-09",
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
