@@ -255,6 +255,38 @@ def test_refused(world, sender, what, who, request_, code, event, rule):
     assert not [m for m in world.fe.seen if not m.is_response]
 
 
+def test_a_dialog_belongs_to_its_partner(world, sender):
+    """Route, Contact token, tags and Call-ID of somebody else's call are of no use on another connection, whatever From says."""
+    carol = sender()
+    m = carol.send("INVITE", ALICE, body="v=0\r\n", extra="Content-Type: application/sdp")
+    ok = carol.conn.expect(200)
+    routes = "\n".join("Route: " + x for x in reversed(ok.all("Record-Route")))
+    kw = dict(to=ALICE, call_id=m.h("Call-ID"), to_tag=tag(ok.h("To")), tag=carol.tag)
+    carol.send("ACK", uri(ok.h("Contact")), extra=routes, cseq=carol.cseq, **kw)
+    world.fe.request("ACK", m.h("Call-ID"))
+    n = len(world.fe.seen)
+    thief = sender(cert="partner-northwind", domain="northwind.example", source=fed.NORTHWIND, user="nina")
+    users = [sip.Client(world.lab, "bob", source=LOAD[3]) for _ in range(2)]  # five foreign Routes, and a client is shown out
+    for u in users:
+        u.register()
+    for who, frm, codes in ((thief, None, (403, 504)), (thief, carol.aor, (403, 504)), (users[0], None, (403,)), (users[1], carol.aor, (403,))):
+        for method, extra in (("BYE", routes), ("INFO", routes), ("REFER", routes + "\nRefer-To: <sip:x@northwind.example>")):
+            x = who.request(method, uri(ok.h("Contact")), extra=extra, frm=frm, **kw)
+            who.conn.send(x)
+            while True:
+                r = who.conn.recv(8)
+                if r.code >= 200 and r.h("CSeq") == sip.Msg(x).h("CSeq"):
+                    break
+            assert r.code in codes, (frm, method, r)
+    # Without Route it is no dialog of ours, and an own one is not for sale: the token of another call in this one's Route set.
+    carol.ask("BYE", uri(ok.h("Contact")), expect=481, **kw)
+    carol.ask("BYE", uri(ok.h("Contact")), expect=504, extra=routes, **dict(kw, call_id="another-" + sip.token()))
+    assert not [x for x in world.fe.seen[n:] if not x.is_response and x.method != "REGISTER"]
+    carol.ask("BYE", uri(ok.h("Contact")), extra=routes, **kw)
+    for u in users:
+        u.close()
+
+
 def test_unproven_identities_never_pass(world, sender):
     s = sender()
     m = s.send("MESSAGE", ALICE, body="x", extra="P-Asserted-Identity: <sip:carol@fabrikam.com>\nP-Preferred-Identity: <sip:root@contoso.com>\n"
