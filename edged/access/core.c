@@ -124,6 +124,7 @@ apply_watch(struct access *ax, const struct conf *c)
 	if (!w)
 		return ED_NOMEM;
 	watch_free(ax->watch);
+	trace_free(ax->trace);
 	ax->watch = w;
 	ax->watch_limits = lim;
 	return ED_OK;
@@ -533,6 +534,10 @@ access_tick(struct access *ax)
 	response_timers(ax);
 	federate_tick(ax);
 	partners_tick(ax);
+	if (ax->trace && trace_is_forgotten(ax->trace, ax->now_ms)) {
+		log_notice(AREA_SIP, "", "trace_forgotten", "slot=%u", ax->slot);
+		ax->trace = trace_free(ax->trace);
+	}
 }
 
 /* ---- for control and tests ---- */

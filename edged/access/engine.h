@@ -34,6 +34,7 @@
 #include "access/reply.h"
 #include "access/sibling.h"
 #include "access/timeq.h"
+#include "access/trace.h"
 #include "access/txn.h"
 #include "access/view.h"
 #include "access/watch.h"
@@ -75,6 +76,7 @@ struct access {
 	struct park_queue waiting; /* requests of partners that wait for the DNS */
 	struct list partner_flows; /* FLOW_PARTNER, up */
 	struct watch *watch;
+	struct trace *trace; /* NULL: nobody traces */
 	struct watch_limits watch_limits;
 	struct parked *showing; /* the parked request that is shown again now */
 	uint32_t round;

@@ -56,7 +56,7 @@ enum policy_why {
 	POLICY_WHY_IDENTITY,
 	POLICY_WHY_PROXY_REQUIRE,
 	POLICY_WHY_SCHEME,
-	POLICY_WHY_CHAIN, /* the peer's certificate did not hold */
+	POLICY_WHY_CHAIN,        /* the peer's certificate did not hold */
 	POLICY_WHY_TWO_READINGS, /* libosip2 reads a URI otherwise than we do */
 	POLICY_WHY__N
 };

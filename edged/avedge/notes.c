@@ -46,6 +46,7 @@ static struct stats_row counters[TURN_COUNT__N] = {
     DROP(TURN_COUNT_DROP_NO_PERMISSION, "no_permission"),
     DROP(TURN_COUNT_DROP_BANDWIDTH, "bandwidth"),
     DROP(TURN_COUNT_DROP_MULTIPLEX, "multiplex"),
+    DROP(TURN_COUNT_DROP_TOO_LONG, "too_long"),
     DROP(TURN_COUNT_DROP_OTHER, "other"),
 };
 

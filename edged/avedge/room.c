@@ -5,19 +5,23 @@
 #include "avedge/room.h"
 
 #include <inttypes.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "avedge/internal.h"
 #include "base/digest.h"
 #include "conf/conf.h"
-#include "net/steer.h"
+#include "net/tls.h"
 #include "proto/turn/allocation.h"
 #include "svc/log.h"
 
 #define SOCKET_BUFFER (4 << 20)
 #define TICK_MS       1000u
+#define MTU_USUAL     1500u
 
 static void
 on_tick(struct timer *t, uint64_t now_ms)
@@ -46,7 +50,16 @@ static bool
 is_tcp(enum svc_listener_kind kind)
 {
 	return kind == SVC_LISTEN_AV_TCP_EXTERNAL || kind == SVC_LISTEN_AV_TCP_INTERNAL ||
-	       kind == SVC_LISTEN_AV_STANDARD_TCP;
+	       kind == SVC_LISTEN_AV_STANDARD_TCP || kind == SVC_LISTEN_AV_TLS;
+}
+
+/* The certificate is the external one: inside nobody asks for it. */
+static enum av_tls
+tls_of(enum svc_listener_kind kind)
+{
+	return kind == SVC_LISTEN_AV_TLS            ? AV_TLS_ONLY
+	       : kind == SVC_LISTEN_AV_TCP_INTERNAL ? AV_TLS_NEVER
+						    : AV_TLS_TOO;
 }
 
 static int
@@ -61,11 +74,8 @@ open_listener(struct avedge *av, const struct svc_listener *sl)
 		close(sl->fd);
 		return ED_UNSUPPORTED;
 	}
-	if (svc_workers(av->svc) > 1 &&
-	    steer_by_source(sl->fd, sl->addr.family, svc_workers(av->svc)) < 0)
-		log_warning(AREA_TURN, "", "not_steered",
-		    "kind=%d lost=\"one worker per client address\"", (int)sl->kind);
-	*l = (struct av_listener){.av = av, .index = av->n_listeners};
+	*l = (struct av_listener){
+	    .av = av, .index = av->n_listeners, .tls = (uint8_t)tls_of(sl->kind)};
 	if (is_udp(sl->kind)) {
 		udp_set_buffers(sl->fd, SOCKET_BUFFER);
 		l->udp = udp_open(av->udp, sl->fd, ingress_on_datagram, l);
@@ -100,6 +110,24 @@ open_listeners(struct avedge *av, const char **ret_why)
 	return ED_OK;
 }
 
+/* 1500 where it cannot be told. */
+static uint32_t
+mtu_of(const char *device)
+{
+	struct ifreq ifr = {0};
+	int fd, r = -1;
+
+	if (!device[0] || strlen(device) >= sizeof(ifr.ifr_name))
+		return MTU_USUAL;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return MTU_USUAL;
+	memcpy(ifr.ifr_name, device, strlen(device) + 1);
+	r = ioctl(fd, SIOCGIFMTU, &ifr);
+	close(fd);
+	return r == 0 && ifr.ifr_mtu > 0 ? (uint32_t)ifr.ifr_mtu : MTU_USUAL;
+}
+
 static void
 avedge_free(struct avedge *av)
 {
@@ -114,12 +142,17 @@ avedge_free(struct avedge *av)
 			turn_server_end(av->server, turn_server_any(av->server), "stop", acts);
 			egress_run(av);
 		}
+		/* and what is reserved */
+		while (turn_server_tick(av->server, loop_now_ms(av->loop) + 60000, acts))
+			egress_run(av);
 	}
 	for (uint8_t i = 0; i < av->n_listeners; i++) {
 		udp_close(av->listeners[i].udp);
 		listener_free(av->listeners[i].tcp);
 	}
 	turn_server_free(av->server);
+	tls_ctx_unref(av->tls);
+	tls_ctx_unref(av->next_tls);
 	ports_free(av->ports);
 	client_pools_free(av);
 	udp_free(av->udp);
@@ -139,6 +172,7 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	av->svc = svc;
 	av->loop = svc_loop(svc);
 	av->device = conf->external.interface ? conf->external.interface : "";
+	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
 	if (digest_setup() < 0)
@@ -152,6 +186,9 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	if (r < 0)
 		goto out;
 	r = avedge_turn_conf(av, conf, &av->conf, ret_why);
+	if (r < 0)
+		goto out;
+	r = avedge_tls_new(av, conf, &av->tls, ret_why);
 	if (r < 0)
 		goto out;
 	svc_random(av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
@@ -171,8 +208,9 @@ static int
 prepare(void *room, const struct conf *next, const char **ret_why)
 {
 	struct avedge *av = room;
+	int r = avedge_turn_conf(av, next, &av->next_conf, ret_why);
 
-	return avedge_turn_conf(av, next, &av->next_conf, ret_why);
+	return r < 0 ? r : avedge_tls_new(av, next, &av->next_tls, ret_why);
 }
 
 static void
@@ -182,13 +220,18 @@ commit(void *room)
 
 	memcpy(av->next_conf.nonce_secret, av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
 	av->conf = av->next_conf;
+	tls_ctx_unref(av->tls); /* connections keep the one they were born with */
+	av->tls = av->next_tls;
+	av->next_tls = NULL;
 	turn_server_set_conf(av->server, &av->conf);
 }
 
 static void
 rollback(void *room)
 {
-	(void)room;
+	struct avedge *av = room;
+
+	av->next_tls = tls_ctx_unref(av->next_tls);
 }
 
 static void

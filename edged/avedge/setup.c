@@ -6,6 +6,7 @@
 
 #include "avedge/internal.h"
 #include "conf/conf.h"
+#include "net/tls.h"
 
 static int
 family_slot(const struct addr *a)
@@ -125,6 +126,8 @@ avedge_turn_conf(
 	}
 	memcpy(c.realm, conf->av.realm, n + 1);
 	limits(conf, &c.limits);
+	c.mtu = av->mtu;
+	c.tcp_allocations = conf->av.tcp_allocations;
 	r = policy(conf, &c.policy, ret_why);
 	if (r < 0)
 		return r;
@@ -142,4 +145,38 @@ avedge_turn_conf(
 	}
 	*ret = c;
 	return ED_OK;
+}
+
+static void
+add_identity(struct avedge *av, struct tls_server_conf *sc, struct tls_identity *ids,
+    const struct conf_cert *cert)
+{
+	if (cert->chain_pem && cert->chain_pem[0])
+		ids[sc->n_ids++] = (struct tls_identity){.chain_pem = str_of(cert->chain_pem),
+		    .keys = svc_keys(av->svc),
+		    .slot = (uint16_t)cert->slot};
+}
+
+int
+avedge_tls_new(
+    struct avedge *av, const struct conf *conf, struct tls_ctx **ret, const char **ret_why)
+{
+	struct tls_identity ids[2];
+	struct tls_server_conf sc = {.ids = ids, .peer = TLS_PEER_NONE};
+	struct ed_fault fault = {.what = "certificates.external"};
+	int r;
+
+	*ret = NULL;
+	if (conf->external.av.tls_port == 0)
+		return ED_OK;
+	add_identity(av, &sc, ids, &conf->certificates.external);
+	add_identity(av, &sc, ids, &conf->certificates.external_ecdsa);
+	if (sc.n_ids == 0) {
+		*ret_why = "external.av.tls_port needs certificates.external";
+		return ED_STATE;
+	}
+	r = tls_server_new(&sc, ret, &fault);
+	if (r < 0)
+		*ret_why = fault.what;
+	return r;
 }

@@ -614,6 +614,20 @@ cert_ext_04(struct check *ck)
 		    ck, BINDING_EXTERNAL, "%s is not among the subject alternative names", name);
 }
 
+/* Nobody verifies that name unless the relay does TLS. */
+static void
+cert_ext_av(struct check *ck)
+{
+	const struct check_cert_facts *f = &ck->certs[BINDING_EXTERNAL];
+	const char *name = ck->conf->external.av.fqdn;
+
+	if (f->parsed && *name && ck->conf->external.av.address.n > 0 &&
+	    ck->conf->external.av.tls_port && !cert_facts_has_name(f, str_of(name), false))
+		found_cert(ck, BINDING_EXTERNAL,
+		    "%s is not among the subject alternative names: turns: will not be trusted",
+		    name);
+}
+
 static void
 cert_ext_05(struct check *ck)
 {
@@ -939,6 +953,7 @@ const struct check_rule check_rules[] = {
 	"older partners look at the CN: have it issued for the Access Edge's name"},
     {"CERT-EXT-02", CONF_ERROR, CHECK_CERT, false, cert_ext_02, "have it issued with that name"},
     {"CERT-EXT-04", CONF_ERROR, CHECK_CERT, false, cert_ext_04, "have it issued with that name"},
+    {"CERT-EXT-02", CONF_WARNING, CHECK_CERT, false, cert_ext_av, "have it issued with that name"},
     {"CERT-EXT-05", CONF_WARNING, CHECK_CERT, false, cert_ext_05,
 	"needed for automatic sign-in in that domain"},
     {"CERT-EXT-09", CONF_WARNING, CHECK_CERT, false, cert_ext_09,

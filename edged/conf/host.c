@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * conf/host.c: reads the host's facts: getifaddrs and /proc. No name is resolved: the full host
+ * conf/host.c: reads the host's facts: interfaces and /proc. No name is resolved: the full host
  * name comes from the kernel or from /etc/hosts.
  */
 #include "conf/host.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <ifaddrs.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,55 +65,6 @@ read_name(struct host_facts *h)
 	snprintf(h->name, sizeof(h->name), "%s", name);
 	if (!strchr(name, '.'))
 		full_name_from_hosts(name, h->name, sizeof(h->name));
-}
-
-static unsigned
-prefix_of(const struct sockaddr *mask)
-{
-	const unsigned char *p;
-	size_t n;
-	unsigned bits = 0;
-
-	if (!mask)
-		return 0;
-	p = mask->sa_family == AF_INET6
-		? (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)mask)
-		      ->sin6_addr
-		: (const unsigned char *)&((const struct sockaddr_in *)(const void *)mask)
-		      ->sin_addr;
-	n = mask->sa_family == AF_INET6 ? 16 : 4;
-	for (size_t i = 0; i < n; i++)
-		for (unsigned b = 0x80; b; b >>= 1)
-			bits += (p[i] & b) != 0;
-	return bits;
-}
-
-static void
-read_addrs(struct host_facts *h)
-{
-	struct ifaddrs *all, *i;
-
-	if (getifaddrs(&all) < 0)
-		return;
-	for (i = all; i && h->n_addrs < HOST_ADDRS_MAX; i = i->ifa_next) {
-		socklen_t len;
-
-		if (!i->ifa_addr)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			len = sizeof(struct sockaddr_in);
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			len = sizeof(struct sockaddr_in6);
-		else
-			continue;
-		if (addr_from_sockaddr(&h->addrs[h->n_addrs].net.base, i->ifa_addr, len) < 0)
-			continue;
-		h->addrs[h->n_addrs].net.bits = (uint8_t)prefix_of(i->ifa_netmask);
-		snprintf(h->addrs[h->n_addrs].interface, sizeof(h->addrs[0].interface), "%s",
-		    i->ifa_name);
-		h->n_addrs++;
-	}
-	freeifaddrs(all);
 }
 
 static void
@@ -217,7 +167,7 @@ host_read(struct host_facts **ret)
 	if (!h)
 		return ED_NOMEM;
 	read_name(h);
-	read_addrs(h);
+	host_read_addrs(h);
 	read_routes(h);
 	h->forwards_v4 = read_flag("/proc/sys/net/ipv4/ip_forward");
 	h->forwards_v6 = read_flag("/proc/sys/net/ipv6/conf/all/forwarding");

@@ -41,6 +41,8 @@ struct host_facts {
 
 /* ED_OK, or ED_NOMEM; what cannot be read stays empty. */
 int host_read(struct host_facts **ret) ED_MUST_CHECK;
+/* Adds the addresses of all interfaces (conf/host_addrs.c). */
+void host_read_addrs(struct host_facts *h);
 void host_free(struct host_facts *h);
 /* "nginx (pid 812)" of the process that holds the socket, or "another process". */
 const char *host_owner(unsigned long inode, char *buf, size_t room);

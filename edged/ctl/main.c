@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "ctl/ctl.h"
+#include "ctl/import.h"
 
 #define DEFAULT_SOCKET "/run/edged/control.sock"
 
@@ -28,9 +29,8 @@ static const struct {
     {"partners", print_services, "federation partners and the watch list"},
     {"nexthop", print_services, "members of the next hop pool"},
     {"webconf", print_services, "conferencing servers and meetings"},
-    {"kick", print_services, "end a session: kick ID"},
+    {"kick", print_kick, "end a session: kick ID"},
     {"release", print_services, "take a partner off the watch list: release DOMAIN"},
-    {"trace", print_services, "trace a session: trace ID|off"},
     {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},
     {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},
 };
@@ -42,9 +42,13 @@ print_help(FILE *out)
 	fputs("usage: edgectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].verb, commands[i].help);
-	fputs("  diagram    this edge as a picture (SVG): interfaces, services, ports, "
+	fputs("  trace      messages of one call, user or connection: trace WORD [FILE[.pcap] "
+	      "[SECONDS]]\n"
+	      "  top        figures now, on the terminal\n"
+	      "  diagram    this edge as a picture (SVG): interfaces, services, ports, "
 	      "certificates, next hop\n"
 	      "  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
+	      "  import-topology FILE [NAME] the edge of a published Lync topology as edged.conf\n"
 	      "SOCKET is " DEFAULT_SOCKET " unless given or in $EDGED_CONTROL.\n",
 	    out);
 }
@@ -139,6 +143,12 @@ main(int argc, char **argv)
 	argv += optind;
 	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
 		return turn_key(argv[1], argv[2]);
+	if (argc >= 1 && strcmp(argv[0], "trace") == 0)
+		return ctl_trace(path ? path : DEFAULT_SOCKET, json, argc - 1, argv + 1);
+	if ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0)
+		return import_topology(argv[1], argc == 3 ? argv[2] : NULL, stdout, stderr);
+	if (argc == 1 && strcmp(argv[0], "top") == 0)
+		return ctl_top(path ? path : DEFAULT_SOCKET, json, stdout);
 	if (argc == 1 && strcmp(argv[0], "diagram") == 0)
 		return ctl_diagram(path ? path : DEFAULT_SOCKET, json, stdout);
 	for (size_t i = 0; argc > 0 && i < N_COMMANDS; i++)

@@ -389,6 +389,13 @@ conn_send(struct conn *c, struct str bytes)
 }
 
 void
+conn_send_now(struct conn *c)
+{
+	if (c->phase == CONN_UP)
+		conn_flush(c);
+}
+
+void
 conn_shutdown_write(struct conn *c)
 {
 	if (c->phase != CONN_UP || c->end_write)

@@ -105,6 +105,9 @@ void conn_refuse(struct conn *c, const char *detail);
 char *conn_reserve(struct conn *c, size_t n);
 void conn_commit(struct conn *c, size_t n); /* n <= what was reserved */
 int conn_send(struct conn *c, struct str bytes) ED_MUST_CHECK;
+/* What waits is sealed and sent now, not at the end of the round: for clients that take one TLS
+ * record for one message. */
+void conn_send_now(struct conn *c);
 
 /*
  * Our direction ends in order: what waits is sent, then close_notify and a FIN; conn_send is

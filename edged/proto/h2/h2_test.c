@@ -12,6 +12,7 @@
 
 #define WINDOW   (256u * 1024u)
 #define OUT_HIGH (64u * 1024u)
+#define STREAMS  1001u
 
 /* Two ends joined by two buffers. */
 struct pipe {
@@ -37,6 +38,7 @@ struct peer { /* one end of a stream */
 };
 
 static struct end edge, conn;
+static uint32_t offered = STREAMS;
 /* Static: teardown ends the streams a test left open, and they tell their peers. */
 static struct peer nears[11], fars[11];
 static struct peer *next_peer; /* takes the next request */
@@ -175,7 +177,7 @@ static void
 end_make(struct end *e, enum h2_side side)
 {
 	struct h2_conf conf = {.side = side,
-	    .max_streams = 1001,
+	    .max_streams = offered,
 	    .window = WINDOW,
 	    .out_high = OUT_HIGH,
 	    .resets_burst = 5,
@@ -413,6 +415,25 @@ goaway_drains(void **state)
 	assert_true(near->gone && far->gone);
 }
 
+/* Who allows fewer streams than we would open gets no more; one that ended makes room. */
+static void
+other_ends_limit(void **state)
+{
+	teardown(state);
+	offered = 2;
+	setup(state);
+	offered = STREAMS;
+	assert_true(h2_has_room(edge.h));
+	for (int i = 0; i < 2; i++) {
+		assert_non_null(open_stream(&nears[i], &fars[i]));
+		run();
+	}
+	assert_false(h2_has_room(edge.h));
+	h2_reset(nears[0].s, H2_CANCEL);
+	run();
+	assert_true(h2_has_room(edge.h));
+}
+
 static void
 ping_comes_back(void **state)
 {
@@ -548,6 +569,7 @@ main(void)
 	    T(reset_each_way),
 	    T(request_not_taken),
 	    T(goaway_drains),
+	    T(other_ends_limit),
 	    T(ping_comes_back),
 	    T(free_tells_all),
 	    cmocka_unit_test(hostile_peer),

@@ -148,6 +148,7 @@ turn_allocation_new(struct turn_request *q, uint32_t lifetime_s, struct turn_all
 	*ret_which = "memory";
 	if (!a)
 		return ED_NOMEM;
+	list_init(&a->connections);
 	a->username = (struct str){malloc(user.n), user.n};
 	if (!a->username.p)
 		goto out;
@@ -161,6 +162,8 @@ turn_allocation_new(struct turn_request *q, uint32_t lifetime_s, struct turn_all
 	if (r < 0)
 		goto out;
 	a->flow = *q->flow;
+	/* The MS dialect relays over what the client came with (ms-turn 1.1). */
+	a->transport = a->ms ? a->flow.transport : TURN_UDP;
 	a->dialect = q->d;
 	memcpy(a->key, q->key.p, sizeof(a->key)); /* the one that held */
 	if (nonce.n == TURN_NONCE_LEN)
@@ -202,15 +205,16 @@ turn_set_expiry(
 }
 
 void
-turn_open_relay(struct turn_server *s, struct turn_allocation *a, bool even, struct turn_acts *acts)
+turn_open_relay(
+    struct turn_server *s, struct turn_allocation *a, enum turn_port port, struct turn_acts *acts)
 {
 	struct turn_act *act = turn_act_add(acts, TURN_ACT_OPEN_RELAY);
 
 	act->a = a;
 	act->family = a->wants[0] ? 4 : 6;
-	act->even = even;
-	/* The MS dialect relays over what the client came with (ms-turn 1.1). */
-	act->transport = a->ms ? a->flow.transport : TURN_UDP;
+	act->even = port != TURN_PORT_ANY;
+	act->pair = port == TURN_PORT_PAIR;
+	act->transport = a->transport;
 }
 
 static void
@@ -232,6 +236,7 @@ void
 turn_end(struct turn_server *s, struct turn_allocation *a, const char *why, struct turn_acts *acts)
 {
 	close_relays(a, acts);
+	turn_connections_done(s, a);
 	if (a->state != TURN_RELEASED && a->state != TURN_OPENING) {
 		s->count[TURN_COUNT_ENDED]++;
 		turn_note(acts, TURN_NOTE_ENDED, why, a, NULL);
@@ -251,6 +256,7 @@ turn_release(struct turn_request *q)
 	struct turn_allocation *a = q->a;
 
 	close_relays(a, q->acts);
+	turn_connections_done(q->s, a);
 	q->s->count[TURN_COUNT_ENDED]++;
 	turn_note(q->acts, TURN_NOTE_ENDED, "released", a, NULL);
 	a->state = TURN_RELEASED;
@@ -322,7 +328,8 @@ turn_server_tick(struct turn_server *s, uint64_t now_ms, struct turn_acts *acts)
 	acts->n = 0;
 	acts->note = TURN_NOTE_NONE;
 	turn_reap(s);
-	if (tick_pending(s, now_ms))
+	if (tick_pending(s, now_ms) || turn_connections_tick(s, now_ms, acts) ||
+	    turn_reservations_tick(s, now_ms, acts))
 		return true;
 	if (s->wheel_s + TURN_WHEEL < now_s)
 		s->wheel_s = now_s - TURN_WHEEL;

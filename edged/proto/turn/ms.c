@@ -173,7 +173,7 @@ allocate_new(struct turn_request *q, uint32_t lifetime_s)
 	a->lifetime_s = lifetime_s;
 	a->ms->version = version;
 	memcpy(a->wants, wants, sizeof(wants));
-	turn_open_relay(q->s, a, false, q->acts);
+	turn_open_relay(q->s, a, TURN_PORT_ANY, q->acts);
 }
 
 static void
