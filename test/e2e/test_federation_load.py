@@ -136,12 +136,14 @@ def test_nothing_acknowledged_is_lost_over_restarts(world, capsys):
     def carol():
         """Her connection, as soon as the registrar that has just started takes it."""
         def registered():
-            u = fed.PlainUser(world.lab, "carol", on_message=on_message)
+            u = None
             try:
+                u = fed.PlainUser(world.lab, "carol", on_message=on_message)
                 u.register()
                 return u
             except (AssertionError, OSError, TimeoutError):
-                u.close()
+                if u:
+                    u.close()
         return wait_for("carol to register", registered, 20.0, 0.1)
     user, inward, outward = carol(), Inward(world, MESSAGES), Outward(world, MESSAGES)
     inward.start()
