@@ -5,6 +5,7 @@
 #ifndef EDGED_AVEDGE_INTERNAL_H
 #define EDGED_AVEDGE_INTERNAL_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -67,8 +68,8 @@ struct avedge {
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
 	struct addr own[TURN_POLICY_OWN]; /* of this machine, as they were at the start */
 	uint32_t n_own;
-	uint32_t mtu;       /* of it */
-	const char *device; /* of the external interface */
+	uint32_t mtu;             /* of the external interface */
+	char device[IF_NAMESIZE]; /* its name; a copy: a reload ends the configuration */
 	struct turn_conf conf, next_conf;
 	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -172,7 +173,8 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 		return ED_NOMEM;
 	av->svc = svc;
 	av->loop = svc_loop(svc);
-	av->device = conf->external.interface ? conf->external.interface : "";
+	if (conf->external.interface)
+		snprintf(av->device, sizeof(av->device), "%s", conf->external.interface);
 	avedge_read_machine(av);
 	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
