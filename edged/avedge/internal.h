@@ -68,8 +68,8 @@ struct avedge {
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
 	struct addr own[TURN_POLICY_OWN]; /* of this machine, as they were at the start */
 	uint32_t n_own;
-	uint32_t mtu;             /* of it */
-	char device[IF_NAMESIZE]; /* of the external interface; it takes a restart to change */
+	uint32_t mtu;             /* of the external interface */
+	char device[IF_NAMESIZE]; /* its name; a copy: a reload ends the configuration */
 	struct turn_conf conf, next_conf;
 	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;
@@ -80,7 +80,7 @@ struct avedge {
 	struct client **by_number; /* conn number -> client; grown */
 	uint32_t n_clients, room_clients, next_client, n_without;
 	uint64_t stream_dropped; /* datagrams for a TCP client that does not read */
-	bool draining;
+	bool draining, has_ring;
 };
 
 /* setup.c */

@@ -328,3 +328,23 @@ print_services(struct json_value v, FILE *out)
 		fprintf(out, "%s did not answer\n", json_plain(s, text, sizeof(text)));
 	return 0;
 }
+
+int
+print_kick(struct json_value v, FILE *out)
+{
+	struct str it = json_get(v, "services").raw;
+	struct json_value s;
+	char role[TEXT_LEN];
+
+	if (!is_true(v, "ok"))
+		return print_no(v);
+	while (json_element(&it, &s))
+		if (is_true(json_get(s, "answer"), "kicked")) {
+			fprintf(out, "ended, at %s %lld\n", text_of(s, "role", role),
+			    number_of(s, "worker"));
+			return 0;
+		}
+	fputs(
+	    "edgectl: no session from outside has that id; edgectl sessions lists them\n", stderr);
+	return 1;
+}

@@ -323,6 +323,13 @@ conn_close(struct conn *c, enum conn_end why)
 	conn_soon(c);
 }
 
+void
+conn_refuse(struct conn *c, const char *detail)
+{
+	tls_detail(&c->tls, "%s", detail);
+	conn_close(c, CONN_END_TLS_FAILED);
+}
+
 char *
 conn_reserve(struct conn *c, size_t n)
 {

@@ -95,6 +95,9 @@ struct conn *conn_open(struct loop *l, const struct conn_target *t, struct tls_c
  * inside. */
 void conn_close(struct conn *c, enum conn_end why);
 
+/* The room found out why this peer is nobody to talk to: CONN_END_TLS_FAILED with that detail. */
+void conn_refuse(struct conn *c, const char *detail);
+
 /*
  * n writable bytes at the end of the waiting output, NULL without memory or beyond limits.output
  * (then the connection is being closed with CONN_END_OUTPUT_FULL). Valid until the next call on c.

@@ -118,7 +118,7 @@ child_kill(struct child *c, const char *why)
 	log_error(AREA_SYS, "SYS-1013", "service_killed", "role=%s worker=%u pid=%d why=\"%s\"",
 	    role_name(c->role), c->worker, (int)c->pid, why);
 	snprintf(c->why, sizeof(c->why), "%s", why);
-	kill(c->pid, SIGKILL);
+	privilege_kill(c);
 }
 
 void
@@ -165,7 +165,7 @@ say_hello(struct child *c)
 
 	/* Without a user of its own (checked at start: a laboratory only) the role stays as it is.
 	 */
-	if (geteuid() == 0 && role_user(s->conf, c->role, &h.uid, &h.gid) < 0)
+	if (privilege_to_lock_in() && role_user(s->conf, c->role, &h.uid, &h.gid) < 0)
 		h.uid = h.gid = 65534;
 	rundir_root(s, c->role, root, sizeof(root));
 	h.root = str_of(root);

@@ -52,6 +52,22 @@ put_listener(struct json *j, const struct listen_spec *l)
 	put_text(j, "proto", l->udp ? "udp" : "tcp");
 	put_text(j, "address", addr_str(&l->addr, text));
 	put_text(j, "interface", l->device);
+	put_text(j, "side", strncmp(l->key, "internal.", 9) == 0 ? "internal" : "external");
+	json_raw(j, STR("}"));
+}
+
+/* What the services open themselves, for the picture (edgectl diagram). */
+static void
+put_outgoing(struct json *j, const struct conf *c)
+{
+	json_key(j, "outgoing");
+	json_raw(j, STR("{\"next_hop\":"));
+	json_text(j, str_of(c->access.next_hop.fqdn));
+	json_fmt(j, ",\"next_hop_port\":%u,\"partners\":%s", c->access.next_hop.port,
+	    c->access.allow_federated_users ? "true" : "false");
+	if (role_is_wanted(c, ROLE_AV))
+		json_fmt(j, ",\"relay_port_min\":%u,\"relay_port_max\":%u",
+		    c->external.av.relay_port_min, c->external.av.relay_port_max);
 	json_raw(j, STR("}"));
 }
 
@@ -101,6 +117,7 @@ status_json(struct supervisor *s, struct json *j)
 	for (size_t i = 0; i < s->n_specs; i++)
 		put_listener(j, &s->specs[i]);
 	json_raw(j, STR("]"));
+	put_outgoing(j, s->conf);
 	json_key(j, "findings");
 	json_raw(j, STR("["));
 	for (size_t i = 0; i < s->report.n; i++)

@@ -6,13 +6,10 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,13 +17,13 @@
 #include "conf/options.h"
 #include "net/steer.h"
 #include "svc/log.h"
+#include "svc/notify.h"
 #include "svc/svc.h"
 #include "svc/wire.h"
 
 #define ADDRESS_WAIT_MS 30000u
 #define ADDRESS_STEP_MS 200u
 #define STOP_MS         5000u
-#define NOTIFY_MS       5000u
 
 uint64_t
 supervisor_conf_hash(const struct conf *c)
@@ -46,39 +43,7 @@ supervisor_conf_hash(const struct conf *c)
 	return h;
 }
 
-/* ---- what the supervisor itself gives up ---- */
-
-/*
- * Root may do anything; we may only do what a supervisor does. Children are executed from here and
- * inherit the bound.
- */
-static void
-drop_capabilities(void)
-{
-	static const unsigned keep[] = {CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE,
-	    CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
-	    CAP_SYS_CHROOT, CAP_IPC_LOCK, CAP_SYS_RESOURCE, CAP_SYS_NICE};
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}}, have[2] = {{0}};
-
-	if (geteuid() != 0 || syscall(SYS_capget, &head, have) < 0)
-		return;
-	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		bool kept = false;
-
-		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
-			kept |= keep[i] == cap && (have[cap / 32].permitted & 1u << cap % 32);
-		if (kept) {
-			data[cap / 32].effective |= 1u << cap % 32;
-			data[cap / 32].permitted |= 1u << cap % 32;
-		} else {
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-		}
-	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		log_warning(AREA_SYS, "SYS-1016", "service_degraded",
-		    "role=supervisor what=\"capabilities were not dropped\"");
-}
+/* ---- limits ---- */
 
 static void
 raise_file_limit(void)
@@ -443,7 +408,7 @@ start(struct supervisor *s, const char **ret_why)
 	r = watch_signals(s);
 	if (r < 0)
 		return r;
-	drop_capabilities();
+	privilege_drop();
 	child_start(child_keyd(s));
 	return ED_OK;
 }

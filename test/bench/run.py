@@ -86,7 +86,16 @@ def turn_peers():
         p["pion"] = (["peers/pionturn", TURN], 0.6, [])
     if A.turn_cmd:
         p["edged"] = (shlex.split(A.turn_cmd), 1.5, [])
+    elif os.path.exists(BIN + "/edged-av"):
+        p["edged"] = (edged_av("edged"), 2.0, [])
+        for name, more in EDGED_AV.items():  # the other ways it can work: only when asked for
+            if name in A.only.split(","):
+                p[name] = (edged_av(name, more), 2.0, [])
     return pick(p)
+EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;"}
+def edged_av(name, more=""):
+    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more)
+    return [BIN + "/edged", "-c", "run/%s-av.conf" % name]
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
 
@@ -114,7 +123,7 @@ def sipload(table, peer, scen, pid, extra):
 def turnload(table, peer, scen, pid, extra):
     r = load(table, ["./turnload", "--server", TURN, "--pids", str(pid)] + extra, peer + "/" + scen)
     if r:
-        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "pss_kb_per_alloc", "failed", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
 
 def rounds(peers, fn):
     for i in range(A.runs):
@@ -197,6 +206,8 @@ def t_turn():
         argv, wait, x = spec
         s = Server(name, argv, wait)
         raw = "--raw" in x
+        # what the relay costs: its workers and the keys, not the Access Edge that stands idle
+        pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
             sc = [("172B", ["--window", "128", "--allocs", "100"]), ("1200B", ["--window", "128", "--allocs", "100", "--size", "1200"]), ("172B-40kpps-400", ["--rate", "20000", "--allocs", "400"]),
                   ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]), ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
@@ -204,7 +215,8 @@ def t_turn():
                 sc += [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
             for i, (scen, e) in enumerate(sc):
                 # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
-                turnload("turn", name, scen, s.p.pid, x + e + S())
+                if not A.scen or scen in A.scen.split(","):
+                    turnload("turn", name, scen, pids, x + e + S())
         finally:
             s.stop()
     rounds(turn_peers(), fn)
@@ -213,9 +225,10 @@ def t_alloc():
     def fn(name, spec):
         argv, wait, x = spec
         s = Server(name, argv, wait)
+        pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
-            turnload("alloc", name, "udp", s.p.pid, ["--mode", "alloc", "--allocs", "3000"])
-            turnload("alloc", name, "tcp", s.p.pid, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
+            turnload("alloc", name, "udp", pids, ["--mode", "alloc", "--allocs", "3000"])
+            turnload("alloc", name, "tcp", pids, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
         finally:
             s.stop()
     rounds(peers, fn)
@@ -240,12 +253,12 @@ def proc_tree(pid):
         todo += kids.get(p, [])
     return out
 def held(pid):
-    """descriptors and PSS (KB) of the whole tree"""
+    """descriptors and own memory (KB: anonymous and written pages, not those of libraries, whose share hangs on who else maps them)"""
     fds = pss = 0
     for p in proc_tree(pid):
         try:
             fds += len(os.listdir("/proc/%d/fd" % p))
-            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith("Pss:"))
+            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith(("Private_Dirty:", "Swap:")))
         except OSError:
             pass
     return fds, pss
@@ -263,7 +276,7 @@ def t_churn():
             done += int(row["units"])
             time.sleep(1)
             seen.append((time.time() - t0, done) + held(s.p.pid))
-            print("  %6d s  handshakes=%d failed=%s fds=%d pss_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
+            print("  %6d s  handshakes=%d failed=%s fds=%d own_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
         same = proc_tree(s.p.pid) == pids
         warm = seen[len(seen) // 3:]
         n, mt, mp = len(warm), sum(r[0] for r in warm) / len(warm), sum(r[3] for r in warm) / len(warm)
@@ -273,7 +286,9 @@ def t_churn():
     finally:
         s.stop()
 def t_webconf():
-    """Octets of meetings: edged-webconf (and, apart, with its connector) beside HAProxy. Server and connector share the load CPU's core."""
+    """Octets of meetings beside HAProxy, which does what one Edge box does: TLS off, TLS on. "edged" is the Edge's part of the way over a
+    connector (two TLS legs and HTTP/2), "edged+connector" both programs (four legs), "edged-dial" the Edge that dials the server itself,
+    as HAProxy does. Server and connector share the load CPU's core."""
     def on_load_cpu(argv, name):
         return subprocess.Popen(["taskset", "-c", str(A.load_cpu)] + argv, stdout=subprocess.DEVNULL, stderr=open("run/%s.log" % name, "w"))
     def ticket(n):
@@ -290,40 +305,44 @@ def t_webconf():
     def fn(name, spec):
         mk, wait = spec
         mcu = on_load_cpu(["./psomload", "serve", "--listen", "127.0.0.1:9057", "--cert", "certs/localhost.pem", "--key", "certs/localhost.key"], "mcu")
-        edge, procs = name.startswith("edged"), [mcu]
+        edge, procs, dials = name.startswith("edged"), [mcu], name == "edged-dial"
         try:
             s = Server(name, mk(), wait)
         except RuntimeError:
             mcu.terminate()
             raise
         pids = str(s.p.pid)
-        if edge:
+        if edge and not dials:
             fill("conf/connector.conf.in", "run/connector.conf", CERTS=HERE + "/certs")
             procs.append(on_load_cpu([BIN + "/edged-connector", "-c", "run/connector.conf"], "connector"))
             time.sleep(1.0)
+        if edge:
             # What this job costs: the role and the keys, not the Access Edge that stands idle.
             pids = ",".join(str(p) for p in proc_tree(s.p.pid) if program_of(p) in ("edged-webconf", "edged-keyd"))
         if name == "edged+connector":
             pids += "," + str(procs[-1].pid)
         try:
             secs = ["--secs", str(A.secs)]
-            one(name, "1 client", pids, 1, secs, edge)
-            one(name, "20 clients", pids, 20, secs, edge)
-            if name != "edged+connector":
-                one(name, "250 x 1 Mbit/s", pids, 250, ["--rate-kbit", "1000", "--open-per-s", "250", "--secs", "60" if A.secs > 5 else "8"], edge)
+            # First: memory that a busy time left behind would hide what an idle client costs.
+            if not A.long:
                 one(name, "1000 idle", pids, 1000, ["--idle", "--open-per-s", "250", "--secs", "9"], edge)
+                one(name, "1 client", pids, 1, secs, edge)
+                one(name, "20 clients", pids, 20, secs, edge)
+            one(name, "250 x 1 Mbit/s", pids, 250, ["--rate-kbit", "1000", "--open-per-s", "250", "--secs", "60" if A.long else "8"], edge)
         finally:
             for p in procs:
                 p.terminate()
                 p.wait()
             s.stop()
-    def edged_conf():
-        fill("conf/edged-webconf.conf.in", "run/edged-webconf.conf", CERTS=HERE + "/certs", RUN=HERE + "/run")
+    def edged_conf(inside=""):
+        fill("conf/edged-webconf.conf.in", "run/edged-webconf.conf", CERTS=HERE + "/certs", RUN=HERE + "/run", INSIDE=inside)
         return [BIN + "/edged", "-c", "run/edged-webconf.conf"]
     def haproxy_conf():
         fill("conf/haproxy-webconf.cfg.in", "run/haproxy-webconf.cfg")
         return ["haproxy", "-db", "-f", "run/haproxy-webconf.cfg"]
-    rounds(pick({"edged": (edged_conf, 2.5), "edged+connector": (edged_conf, 2.5), "haproxy": (haproxy_conf, 1.0)}), fn)
+    def dial_conf():
+        return edged_conf('inside = { mode = "dial"; servers = ( { id = "bench"; address = "127.0.0.1:9057"; fqdn = "localhost"; } ); };')
+    rounds(pick({"edged": (edged_conf, 2.5), "edged+connector": (edged_conf, 2.5), "edged-dial": (dial_conf, 2.5), "haproxy": (haproxy_conf, 1.0)}), fn)
 def plain(argv, out):
     r = subprocess.run(["taskset", "-c", str(A.server_cpu)] + argv, capture_output=True, text=True)
     open("results/" + out, "w").write(r.stdout)
@@ -376,10 +395,12 @@ ap.add_argument("--secs", type=int, default=3)
 ap.add_argument("--idle", type=int, default=5000)
 ap.add_argument("--handshakes", type=int, default=200000)
 ap.add_argument("--only", default="")
+ap.add_argument("--scen", default="", help="turn: these scenarios only")
 ap.add_argument("--server-cpu", type=int, default=0)
 ap.add_argument("--load-cpu", type=int, default=1)
 ap.add_argument("--sip-cmd", default="", help="command of a SIP proxy that listens on %s (TLS, certs/@CERT@.pem) and forwards to %s with TLS" % (SIP, NH))
 ap.add_argument("--turn-cmd", default="", help="command of a TURN server on %s, user bench:benchpw, realm edge.test, peers on 127/8 allowed" % TURN)
+ap.add_argument("--long", action="store_true", help="webconf: 250 clients for 60 s, and only they")
 ap.add_argument("--fresh", action="store_true", help="drop earlier results of the tables that are run")
 A = ap.parse_args()
 if A.table == "report":
