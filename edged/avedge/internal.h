@@ -80,7 +80,7 @@ struct avedge {
 	struct client **by_number; /* conn number -> client; grown */
 	uint32_t n_clients, room_clients, next_client, n_without;
 	uint64_t stream_dropped; /* datagrams for a TCP client that does not read */
-	bool draining;
+	bool draining, has_ring;
 };
 
 /* setup.c */

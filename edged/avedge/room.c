@@ -161,6 +161,22 @@ avedge_free(struct avedge *av)
 	free(av);
 }
 
+/* Before the sandbox, which then needs to allow no new ring. */
+static void
+choose_udp(struct avedge *av, const struct conf *conf)
+{
+	const char *why;
+
+	udp_coalesce(av->udp, conf->av.coalesce_us);
+	if (!conf->av.io_uring)
+		return;
+	if (udp_use_ring(av->udp, &why) == ED_OK)
+		av->has_ring = true;
+	else
+		log_warning(AREA_TURN, "AVR-5010", "io_uring_refused",
+		    "why=\"%s\" instead=recvmmsg lost=speed", why);
+}
+
 static int
 start(struct svc *svc, void **ret_room, const char **ret_why)
 {
@@ -186,6 +202,7 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	    conf->external.av.relay_port_min, conf->external.av.relay_port_max, svc_random);
 	if (!av->udp || !av->ports || client_pools_new(av) < 0)
 		goto out;
+	choose_udp(av, conf);
 	r = open_listeners(av, ret_why);
 	if (r < 0)
 		goto out;
@@ -262,9 +279,11 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 	if (str_eq(verb, STR("sessions"))) {
 		sessions_write(av, reply);
 	} else if (str_eq(verb, STR("status"))) {
-		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
+		svc_reply(reply,
+		    "{\"allocations\":%u,\"tcp_clients\":%u,\"datagrams\":\"%s\","
+		    "\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,
-		    av->draining ? "true" : "false");
+		    av->has_ring ? "io_uring" : "recvmmsg", av->draining ? "true" : "false");
 	}
 }
 

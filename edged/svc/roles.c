@@ -49,7 +49,8 @@ const struct role_row role_rows[ROLE__N] = {
 			KEYD_OP_BIT(KEYD_OP_TICKET_KEYS),
 	    .bindings = "external external_ecdsa internal",
 	    .reads = "SIP over TLS",
-	    .may = "given listeners, connect to next hop and partners, DNS",
+	    .may =
+		"given listeners, connect to next hop and partners, DNS, HTTP for revocation lists",
 	    .holds = "SIP state, route token keys of the day",
 	    .talks_to = "supervisor, keyd, its siblings",
 	    .never = "files, private keys",

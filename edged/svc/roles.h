@@ -39,7 +39,7 @@ enum seccomp_group {
 	SECCOMP_ACCEPT = 4,
 	SECCOMP_CONNECT = 8,      /* socket (IPv4, IPv6 only), bind, connect */
 	SECCOMP_RESOLVE = 16,     /* read /etc/hosts of its root */
-	SECCOMP_RELAY = 32,       /* recvmmsg, sendmmsg, io_uring */
+	SECCOMP_RELAY = 32,       /* recvmmsg, sendmmsg, listen, a ring made before */
 	SECCOMP_LOCK_MEMORY = 64, /* mlock */
 };
 

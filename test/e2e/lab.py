@@ -21,6 +21,8 @@ import subprocess
 import tempfile
 import time
 
+import shapes
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(TOP, "test", "e2e")
 EDGE_OUT = "203.0.113.10"
@@ -456,6 +458,7 @@ class Edged:
     def ctl(self, *argv, check=True):
         r = subprocess.run([os.path.join(self.bin, "edgectl"), "-s", self.lab.path("control.sock"), *argv],
                            capture_output=True, text=True, timeout=20)
+        shapes.check(argv, r.returncode, r.stdout)
         if check and r.returncode:
             raise LabError("edgectl %s: %d %s %s" % (" ".join(argv), r.returncode, r.stdout, r.stderr))
         return r.stdout
