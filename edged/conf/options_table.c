@@ -538,7 +538,6 @@ const struct conf_opt conf_opts[] = {
     {.key = "certificates.external_crl",
 	.type = CONF_TEXT,
 	.def = "",
-	.example = "/etc/edged/partners.crl.pem",
 	AT(certificates.external_crl),
 	.rule = "CERT-ALL-09",
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
@@ -1027,6 +1026,26 @@ const struct conf_opt conf_opts[] = {
 	.slice = AV,
 	.takes = CONF_TAKES_RESTART,
 	.doc = "Processes of the A/V Edge; 0: one per core."},
+    {.key = "av.io_uring",
+	.type = CONF_BOOL,
+	.def = "true",
+	AT(av.io_uring),
+	.slice = AV,
+	.takes = CONF_TAKES_RESTART,
+	.doc =
+	    "Move datagrams through a restricted io_uring where the kernel has one (6.1 or later); "
+	    "otherwise, and where it is refused, recvmmsg and sendmmsg."},
+    {.key = "av.coalesce_us",
+	.type = CONF_U32,
+	.def = "0",
+	.max = 1000,
+	AT(av.coalesce_us),
+	.slice = AV,
+	.takes = CONF_TAKES_RESTART,
+	.doc =
+	    "While a worker gets more than 5,000 datagrams a second it waits so many microseconds "
+	    "for more before it works: fewer wake-ups, later packets. 250 is a fair value; 0: "
+	    "never."},
     {.key = "av.token_lifetime_s",
 	.type = CONF_U32,
 	.def = "28800",

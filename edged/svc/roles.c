@@ -85,9 +85,11 @@ const struct role_row role_rows[ROLE__N] = {
 	    .keyd_ops = KEYD_OP_BIT(KEYD_OP_TURN_KEY) | KEYD_OP_BIT(KEYD_OP_SIGN) |
 			KEYD_OP_BIT(KEYD_OP_TICKET_KEYS),
 	    .bindings = "external external_ecdsa",
+	    .shared = 16384u * 144u, /* proto/turn/shared.h */
 	    .reads = "STUN / TURN",
 	    .may = "given listeners, its relay port range, connect from it (TCP peers)",
-	    .holds = "allocations, their derived keys",
+	    .holds =
+		"allocations, their derived keys; with its siblings a table of counts per user",
 	    .talks_to = "supervisor, keyd",
 	    .never = "files, keys, DNS",
 	},

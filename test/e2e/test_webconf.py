@@ -14,7 +14,7 @@ import pytest
 
 import sip
 import webconf
-from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, Proc, children, figure, program_of, wait_for
+from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, LabError, Proc, children, figure, program_of, wait_for
 from test_admin import new_certificate, put
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
@@ -318,7 +318,7 @@ def test_6_a_header_that_would_forge_a_log_line(lab, meeting, edged):
     header = b"\x00\x01x" + bytes([len(forged)]) + forged
     s = raw_link(lab)
     at = len(edged.log())
-    s.sendall(SETTINGS + frame(1, 4, 1, b"\x88" + header) + frame(6, 0, 0, b"12345678") * 1100)
+    s.sendall(SETTINGS + frame(1, 4, 1, b"\x88" + header) + frame(0, 0, 0, b"ends the link"))
     closed(s, 5)
     meeting.wait_server()
     edged.wait_log(r"link_faulty .*value: \[x.x0a2026-01-", since=at)
@@ -376,7 +376,7 @@ def test_7_tickets(meeting):
     assert refused("data") == data + 2
     end = int(time.time()) + 1
     old = meeting.ticket("not-after=%d" % end)
-    wait_for("the ticket's end", lambda: time.time() >= end + 1)
+    wait_for("the ticket's end", lambda: time.time() >= end + 1.2)  # the Edge's clock counts whole seconds and may lag some ms
     assert closed(meeting.join(old, b"x"), 5) == b""
     assert refused("time") == late + 1
 
@@ -556,6 +556,19 @@ def test_connector_control(meeting, connector, edged):
     meeting.wait_ended("server_refused", before)
 
 
+def reload(edged):
+    """The Edge watches its certificates too: its own reload may be under way."""
+    def done():
+        try:
+            edged.ctl("reload")
+            return True
+        except LabError as e:
+            if "another reload" not in str(e):
+                raise
+            return False
+    wait_for("a reload", done)
+
+
 def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     """Twenty clients move octets all the while; a running one lives on; a new one sees the new certificate."""
     running = meeting.join(meeting.ticket(), b"x")
@@ -571,7 +584,7 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     try:
         for new, path in zip(new_certificate(lab), bound):
             put(new, path)
-        edged.ctl("reload")
+        reload(edged)
         after = meeting.join(meeting.ticket(), b"y")
         says(after, b"y")
         assert after.getpeercert()["serialNumber"] != first
@@ -585,7 +598,7 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
         load.join()
         for path in bound:
             put(path + ".old", path)
-        edged.ctl("reload")
+        reload(edged)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -84,6 +84,8 @@ struct turn_allocation {
 	uint64_t born_ms, expires_ms, hard_end_ms;
 	uint64_t packets[2], bytes[2]; /* from the client, from peers */
 	uint32_t id, lifetime_s;
+	uint32_t shared; /* slot of its user in turn_conf.shared */
+	bool is_shared;
 	uint8_t state;
 	uint8_t transport; /* of its relayed address: enum turn_transport */
 	bool traffic;      /* since expires_ms was set */
