@@ -67,43 +67,6 @@ read_name(struct host_facts *h)
 		full_name_from_hosts(name, h->name, sizeof(h->name));
 }
 
-static void
-add_default_route(struct host_facts *h, const char *interface, bool v6)
-{
-	if (h->n_default_routes == HOST_ROUTES_MAX || strcmp(interface, "lo") == 0)
-		return;
-	snprintf(h->default_routes[h->n_default_routes].interface,
-	    sizeof(h->default_routes[0].interface), "%s", interface);
-	h->default_routes[h->n_default_routes++].v6 = v6;
-}
-
-static void
-read_routes(struct host_facts *h)
-{
-	char line[512], interface[64];
-	unsigned long dest, gw, mask, len;
-	FILE *f = fopen("/proc/net/route", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %lx %lx %*s %*s %*s %*s %lx", interface, &dest, &gw,
-			&mask) == 4 &&
-		    dest == 0 && mask == 0)
-			add_default_route(h, interface, false);
-	if (f)
-		fclose(f);
-	f = fopen("/proc/net/ipv6_route", "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		char to[40], flags[16];
-
-		if (sscanf(line, "%39s %lx %*s %*s %*s %*s %*s %*s %15s %63s", to, &len, flags,
-			interface) == 4 &&
-		    len == 0 && strspn(to, "0") == 32 && !(strtoul(flags, NULL, 16) & 0x0200))
-			add_default_route(h, interface, true);
-	}
-	if (f)
-		fclose(f);
-}
-
 static bool
 read_flag(const char *path)
 {
@@ -168,7 +131,8 @@ host_read(struct host_facts **ret)
 		return ED_NOMEM;
 	read_name(h);
 	host_read_addrs(h);
-	read_routes(h);
+	host_read_net(h);
+	h->has_keytab = access("/etc/krb5.keytab", F_OK) == 0;
 	h->forwards_v4 = read_flag("/proc/sys/net/ipv4/ip_forward");
 	h->forwards_v6 = read_flag("/proc/sys/net/ipv6/conf/all/forwarding");
 	if (read_line("/proc/sys/net/ipv4/ip_local_port_range", buf, sizeof(buf)) &&

@@ -78,6 +78,7 @@ struct supervisor {
 	struct event *signals[4];
 	struct child children[CHILDREN_MAX];
 	size_t n_children;
+	int shared[ROLE__N]; /* memory files, one per role whose workers share; 0: none */
 	struct listen_spec specs[LISTEN_SPECS_MAX];
 	size_t n_specs;
 	struct hash_key hash_key;
@@ -192,6 +193,7 @@ void gather_on_death(struct child *c);
 
 /* status.c */
 void status_json(struct supervisor *s, struct json *j);
-void certs_json(struct supervisor *s, struct json *j);
+/* counts: list elements of gather.h's answers to "certs" */
+void certs_json(struct supervisor *s, struct str counts, struct json *j);
 
 #endif

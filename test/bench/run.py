@@ -86,7 +86,16 @@ def turn_peers():
         p["pion"] = (["peers/pionturn", TURN], 0.6, [])
     if A.turn_cmd:
         p["edged"] = (shlex.split(A.turn_cmd), 1.5, [])
+    elif os.path.exists(BIN + "/edged-av"):
+        p["edged"] = (edged_av("edged"), 2.0, [])
+        for name, more in EDGED_AV.items():  # the other ways it can work: only when asked for
+            if name in A.only.split(","):
+                p[name] = (edged_av(name, more), 2.0, [])
     return pick(p)
+EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;"}
+def edged_av(name, more=""):
+    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more)
+    return [BIN + "/edged", "-c", "run/%s-av.conf" % name]
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
 
@@ -114,7 +123,7 @@ def sipload(table, peer, scen, pid, extra):
 def turnload(table, peer, scen, pid, extra):
     r = load(table, ["./turnload", "--server", TURN, "--pids", str(pid)] + extra, peer + "/" + scen)
     if r:
-        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "pss_kb_per_alloc", "failed", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
 
 def rounds(peers, fn):
     for i in range(A.runs):
@@ -197,6 +206,8 @@ def t_turn():
         argv, wait, x = spec
         s = Server(name, argv, wait)
         raw = "--raw" in x
+        # what the relay costs: its workers and the keys, not the Access Edge that stands idle
+        pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
             sc = [("172B", ["--window", "128", "--allocs", "100"]), ("1200B", ["--window", "128", "--allocs", "100", "--size", "1200"]), ("172B-40kpps-400", ["--rate", "20000", "--allocs", "400"]),
                   ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]), ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
@@ -204,7 +215,8 @@ def t_turn():
                 sc += [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
             for i, (scen, e) in enumerate(sc):
                 # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
-                turnload("turn", name, scen, s.p.pid, x + e + S())
+                if not A.scen or scen in A.scen.split(","):
+                    turnload("turn", name, scen, pids, x + e + S())
         finally:
             s.stop()
     rounds(turn_peers(), fn)
@@ -213,9 +225,10 @@ def t_alloc():
     def fn(name, spec):
         argv, wait, x = spec
         s = Server(name, argv, wait)
+        pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
-            turnload("alloc", name, "udp", s.p.pid, ["--mode", "alloc", "--allocs", "3000"])
-            turnload("alloc", name, "tcp", s.p.pid, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
+            turnload("alloc", name, "udp", pids, ["--mode", "alloc", "--allocs", "3000"])
+            turnload("alloc", name, "tcp", pids, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
         finally:
             s.stop()
     rounds(peers, fn)
@@ -382,6 +395,7 @@ ap.add_argument("--secs", type=int, default=3)
 ap.add_argument("--idle", type=int, default=5000)
 ap.add_argument("--handshakes", type=int, default=200000)
 ap.add_argument("--only", default="")
+ap.add_argument("--scen", default="", help="turn: these scenarios only")
 ap.add_argument("--server-cpu", type=int, default=0)
 ap.add_argument("--load-cpu", type=int, default=1)
 ap.add_argument("--sip-cmd", default="", help="command of a SIP proxy that listens on %s (TLS, certs/@CERT@.pem) and forwards to %s with TLS" % (SIP, NH))

@@ -12,6 +12,7 @@ import threading
 import time
 import xml.etree.ElementTree
 
+import shapes
 import sip
 from lab import EDGE_OUT, LOAD, TOP, Proc, children, program_of, wait_for
 
@@ -24,6 +25,7 @@ def bins():
 
 def ctl(lab, *argv, socket="control.sock"):
     r = subprocess.run([os.path.join(bins(), "edgectl"), "-s", lab.path(socket), *argv], capture_output=True, text=True, timeout=60)
+    shapes.check(argv, r.returncode, r.stdout)
     return r.returncode, r.stdout, r.stderr
 
 

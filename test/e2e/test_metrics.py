@@ -4,11 +4,13 @@ import json
 import os
 import re
 import socket
+import subprocess
 
 import yaml
 
 from lab import TOP, Proc
-from test_admin import bins
+import shapes
+from test_admin import bins, ctl
 
 GRAFANA = os.path.join(TOP, "deploy", "grafana", "edged.json")
 ALERTS = os.path.join(TOP, "deploy", "prometheus", "edged-alerts.yml")
@@ -66,6 +68,20 @@ def check(expr, found, where):
             assert k == "instance" or any(k in found[m] for m, _ in asked(expr)), "%s: by (%s)" % (where, k)
 
 
+def every_command_has_its_shape(lab):
+    """All services run: each command of edgectl --help that prints has a shape, and what it prints now has it (shapes.check)."""
+    def say(*words):
+        return ctl(lab, "--json", *words, socket="allm/control.sock")
+    for words in (["status"], ["check"], ["certs"], ["stats"], ["sessions"], ["sessions", "nothing"], ["partners"], ["nexthop"], ["webconf"],
+                  ["webconf", "ticket", "add", "server=x"], ["webconf", "ticket", "add", "server="], ["webconf", "ticket", "revoke", "00" * 32],
+                  ["release", "x.example"], ["log", "info"], ["log", "loud"], ["kick", "1"], ["top"], ["diagram"], ["reload"], ["drain", "x"]):
+        code, out, err = say(*words)
+        assert code in (0, 1) and out, (words, code, err)
+    help_ = subprocess.run([os.path.join(bins(), "edgectl"), "--help"], capture_output=True, text=True).stdout
+    shown = {k[8:].split()[0] for k in shapes.SCHEMA["$defs"] if k.startswith("command ")}
+    assert shapes.commands_of_help(help_) - {"turn-key", "import-topology"} == shown, (shapes.commands_of_help(help_), shown)
+
+
 def test_dashboard_and_alerts_ask_for_what_exists(lab):
     path = lab.path("all-metrics.sock")
     os.makedirs(lab.path("allm"), exist_ok=True)
@@ -78,6 +94,7 @@ def test_dashboard_and_alerts_ask_for_what_exists(lab):
     p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", conf], name="edged-allm", env={"EDGED_LIBEXEC": bins()})
     p.wait_log("SYS-1001 started", 40)
     found, kinds = series(scrape(path))
+    every_command_has_its_shape(lab)
     assert p.stop(8.0) == 0
     for name in found:
         assert name in kinds, "%s has no TYPE" % name

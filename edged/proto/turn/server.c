@@ -431,9 +431,10 @@ turn_count_name(enum turn_count c)
 {
 	static const char *const names[TURN_COUNT__N] = {"from_client", "from_peer",
 	    "bytes_from_client", "bytes_from_peer", "bindings", "challenges", "allocated", "ended",
-	    "auth_failures", "integrity_not_sha1", "user_limit", "no_port", "malformed",
-	    "no_allocation", "rate", "amplification", "keys_waiting", "integrity", "replay",
-	    "peer_policy", "no_permission", "bandwidth", "multiplex", "too_long", "other"};
+	    "auth_failures", "integrity_not_sha1", "user_limit", "not_shared", "no_port",
+	    "malformed", "no_allocation", "rate", "amplification", "keys_waiting", "integrity",
+	    "replay", "peer_policy", "no_permission", "bandwidth", "multiplex", "too_long",
+	    "other"};
 
 	return c < TURN_COUNT__N ? names[c] : "unknown";
 }
