@@ -927,6 +927,23 @@ const struct conf_opt conf_opts[] = {
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
 	.doc = "Refuse partner certificates whose extended key usage is for servers only. Public "
 	       "authorities issue no others any more."},
+    {.key = "federation.accept_common_name",
+	.type = CONF_BOOL,
+	.def = "false",
+	AT(federation.accept_common_name),
+	.rule = "CERT-INT-04",
+	.slice = A,
+	.takes = CONF_TAKES_NEW_CONNECTIONS,
+	.doc = "Take the subject's common name of a partner certificate that has no subject "
+	       "alternative names: for old partners."},
+    {.key = "federation.mark_source_verifiable",
+	.type = CONF_BOOL,
+	.def = "true",
+	AT(federation.mark_source_verifiable),
+	.slice = A,
+	.takes = CONF_TAKES_NOW,
+	.doc = "Requests to partners say that their sender was verified "
+	       "(ms-asserted-verification-level), unless the inside said something itself."},
     {.key = "federation.discovered_rate",
 	.type = CONF_U32,
 	.def = "20",
