@@ -999,7 +999,9 @@ const struct conf_opt conf_opts[] = {
 	.secret = true,
 	AT(av.shared_secret),
 	.takes = CONF_TAKES_NEW_ALLOCATIONS,
-	.doc = "Secret of time-limited names (expiry:user with HMAC). Empty: off."},
+	.doc = "Secret of time-limited names (expiry:user with HMAC). Two with a blank between "
+	       "them are "
+	       "both good: while it is being changed. Empty: off."},
     {.key = "av.inside_peers",
 	.type = CONF_TEXT,
 	.def = "internal_leg",

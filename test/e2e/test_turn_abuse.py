@@ -11,7 +11,7 @@ import struct
 import pytest
 
 import lab as lablib
-from test_av import Lync, address as ms_address, attr as ms_attr, credentials
+from av import Lync, address as ms_address, attr as ms_attr, credentials
 from turn import ALLOCATE, CHANNEL, CONNECT, PERMISSION, REFRESH, TCP, Refused, Turn, attr
 
 AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
