@@ -249,16 +249,16 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 	if (str_eq(verb, STR("sessions"))) {
 		struct listing l = {.reply = reply};
 
-		svc_reply(reply, "{\"ports_in_use\":%u,\"ports\":%u,\"allocations\":[",
-		    ports_in_use(av->ports), ports_total(av->ports));
+		svc_reply(reply,
+		    "{\"datagrams\":\"%s\",\"ports_in_use\":%u,\"ports\":%u,\"allocations\":[",
+		    av->has_ring ? "io_uring" : "recvmmsg", ports_in_use(av->ports),
+		    ports_total(av->ports));
 		turn_server_each(av->server, list_one, &l);
 		svc_reply(reply, "]}");
 	} else if (str_eq(verb, STR("status"))) {
-		svc_reply(reply,
-		    "{\"allocations\":%u,\"tcp_clients\":%u,\"datagrams\":\"%s\","
-		    "\"draining\":%s}",
+		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,
-		    av->has_ring ? "io_uring" : "recvmmsg", av->draining ? "true" : "false");
+		    av->draining ? "true" : "false");
 	}
 }
 

@@ -970,8 +970,9 @@ const struct conf_opt conf_opts[] = {
 	AT(av.io_uring),
 	.slice = AV,
 	.takes = CONF_TAKES_RESTART,
-	.doc = "Move datagrams through a restricted io_uring where the kernel has one (6.1 or later); "
-	       "otherwise, and where it is refused, recvmmsg and sendmmsg."},
+	.doc =
+	    "Move datagrams through a restricted io_uring where the kernel has one (6.1 or later); "
+	    "otherwise, and where it is refused, recvmmsg and sendmmsg."},
     {.key = "av.coalesce_us",
 	.type = CONF_U32,
 	.def = "0",
@@ -979,9 +980,10 @@ const struct conf_opt conf_opts[] = {
 	AT(av.coalesce_us),
 	.slice = AV,
 	.takes = CONF_TAKES_RESTART,
-	.doc = "While a worker gets more than 5,000 datagrams a second it waits so many microseconds "
-	       "for more before it works: fewer wake-ups, later packets. 250 is a fair value; 0: "
-	       "never."},
+	.doc =
+	    "While a worker gets more than 5,000 datagrams a second it waits so many microseconds "
+	    "for more before it works: fewer wake-ups, later packets. 250 is a fair value; 0: "
+	    "never."},
     {.key = "av.token_lifetime_s",
 	.type = CONF_U32,
 	.def = "28800",
