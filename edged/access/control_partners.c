@@ -174,6 +174,24 @@ watch_row_show(const struct watch_row *w, void *arg)
 	    watch_todo(w->state));
 }
 
+static void
+list_row(const struct access_list *l, void *arg)
+{
+	struct rows *r = arg;
+	char url[300], why[200], day[32] = "";
+	time_t end = (time_t)l->next_update;
+	struct tm tm;
+
+	if (!row_begin(r))
+		return;
+	if (end && gmtime_r(&end, &tm))
+		strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	svc_reply(r->reply,
+	    "\"url\":\"%s\",\"state\":\"%s\",\"entries\":%u,\"next_update\":\"%s\",\"why\":\"%s\"}",
+	    safe(str_of(l->url), url, sizeof(url)), l->state, l->entries, day,
+	    safe(str_of(l->why), why, sizeof(why)));
+}
+
 void
 control_partners(struct access *ax, struct svc_ctl_reply *reply)
 {
@@ -195,6 +213,10 @@ control_partners(struct access *ax, struct svc_ctl_reply *reply)
 	svc_reply(reply, "],\"watch\":[");
 	r.first = true;
 	watch_each(ax->watch, r.now_ms, watch_row_show, &r);
+	svc_reply(reply, "],\"revocation_lists\":[");
+	r.first = true;
+	if (ax->ops->each_list)
+		ax->ops->each_list(ax->net, list_row, &r);
 	svc_reply(reply, "],\"left_out\":%u}", r.left_out);
 }
 

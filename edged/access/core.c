@@ -78,6 +78,8 @@ engine_facts(const struct flow *f, struct facts *ret)
 	ret->remote = f->peer;
 	ret->local = f->local;
 	ret->registered = f->signed_in;
+	ret->federation_port = f->federation_port;
+	ret->chain = f->chain_good ? FACTS_CHAIN_GOOD : FACTS_CHAIN_NONE;
 	ret->names = f->names ? f->names->v : NULL;
 	ret->n_names = f->names ? f->names->n : 0;
 	ret->srv = f->lookups ? f->lookups->srv : NULL;
@@ -122,6 +124,7 @@ apply_watch(struct access *ax, const struct conf *c)
 	if (!w)
 		return ED_NOMEM;
 	watch_free(ax->watch);
+	trace_free(ax->trace);
 	ax->watch = w;
 	ax->watch_limits = lim;
 	return ED_OK;
@@ -164,7 +167,8 @@ access_new(const struct access_params *p, const char **ret_why)
 	list_init(&ax->inside);
 	list_init(&ax->siblings);
 	list_init(&ax->partner_flows);
-	park_queue_init(&ax->waiting);
+	/* Half is left to the requests of the inside that wait for a link. */
+	park_queue_init(&ax->waiting, PARK_REQUESTS_MAX / 2, PARK_BYTES_MAX / 2);
 	ax->hash_key = p->hash_key;
 	ax->n_workers = p->n_workers ? p->n_workers : 1;
 	timeq_init(&ax->first_message, 0);
@@ -286,7 +290,9 @@ is_trusted(const struct access *ax, const struct tls_facts *t)
 static int
 take_names(struct flow *f, const struct tls_facts *t)
 {
-	if (t->n_names == 0 && t->cn.n && flow_is_inside(f))
+	bool by_cn = flow_is_inside(f) || engine_conf(f->ax)->federation.accept_common_name;
+
+	if (t->n_names == 0 && !t->has_san && t->cn.n && by_cn)
 		return flow_set_names(f, &t->cn, 1);
 	return flow_set_names(f, t->names, t->n_names);
 }
@@ -345,6 +351,7 @@ access_flow_up(struct flow *f, const struct tls_facts *facts)
 	if (f->kind == FLOW_INSIDE)
 		list_push_back(&ax->inside, &f->peers);
 	if (f->kind == FLOW_PARTNER) {
+		f->chain_good = facts->verified;
 		list_push_back(&ax->partner_flows, &f->peers);
 		keep_cert(f, facts);
 	}
@@ -529,6 +536,10 @@ access_tick(struct access *ax)
 	response_timers(ax);
 	federate_tick(ax);
 	partners_tick(ax);
+	if (ax->trace && trace_is_forgotten(ax->trace, ax->now_ms)) {
+		log_notice(AREA_SIP, "", "trace_forgotten", "slot=%u", ax->slot);
+		ax->trace = trace_free(ax->trace);
+	}
 }
 
 /* ---- for control and tests ---- */
@@ -544,6 +555,12 @@ access_get_state(const struct access *ax, struct access_state *ret)
 	    .signed_in = ax->n_signed_in,
 	    .parked = ax->park.n,
 	};
+}
+
+struct flow *
+access_flow_find(const struct access *ax, uint64_t cid)
+{
+	return flow_find(&ax->flows, cid);
 }
 
 void

@@ -40,6 +40,12 @@ enum access_end {        /* why the core closes a connection; the room maps it t
 	ACCESS_END_SILENT, /* a next hop link that no longer answers */
 };
 
+struct access_list {
+	const char *url, *state, *why;
+	int64_t next_update; /* seconds since 1970; 0: none */
+	uint32_t entries;
+};
+
 struct access_ops {
 	/*
 	 * n writable bytes at the end of f's output, valid until the commit that follows. NULL when
@@ -61,8 +67,10 @@ struct access_ops {
 	int (*open_partner)(void *net, struct flow *f, const struct addr *addr, const char *host);
 	/* _sipfederationtls._tcp of that domain, addresses of that host: access_srv_answer,
 	 * access_host_answer, perhaps before this returns. ED_LIMIT, ED_MALFORMED: no answer comes.
+	 * for_outsider: asked because an outsider named that domain; such questions may take half
+	 * of the places, so that nobody outside keeps us from asking for ourselves.
 	 */
-	int (*srv)(void *net, const char *domain);
+	int (*srv)(void *net, const char *domain, bool for_outsider);
 	int (*host)(void *net, const char *host);
 	/* One message to the worker of that slot; ED_LIMIT when it does not take it now, ED_GONE.
 	 */
@@ -70,6 +78,9 @@ struct access_ops {
 	void (*random)(void *net, void *p, size_t n);
 	uint64_t (*now_ms)(void *net);  /* monotonic */
 	uint64_t (*clock_s)(void *net); /* seconds since 1970, for the day of the keys */
+	/* The revocation lists at hand, for people. NULL: there are none. */
+	void (*each_list)(
+	    void *net, void (*each)(const struct access_list *l, void *arg), void *arg);
 };
 
 struct access_params {
@@ -140,6 +151,8 @@ struct access_state {
 	uint32_t parked;
 };
 void access_get_state(const struct access *ax, struct access_state *ret);
+/* By connection id; NULL: none. */
+struct flow *access_flow_find(const struct access *ax, uint64_t cid);
 void access_each_flow(struct access *ax, void (*each)(const struct flow *f, void *arg), void *arg);
 struct nexthop;
 const struct nexthop *access_nexthop(const struct access *ax);

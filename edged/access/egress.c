@@ -43,6 +43,16 @@ egress_commit(struct flow *to, size_t n)
 	count(CNT_SIBLING_OUT);
 }
 
+/* A copy for edgectl trace; what goes to a sibling is shown where it leaves the host. */
+static inline void
+show(const struct flow *to, const char *out, size_t n)
+{
+	struct access *ax = to->ax;
+
+	if (__builtin_expect(ax->trace != NULL, 0) && to->kind != FLOW_SIBLING)
+		trace_show(ax->trace, to, false, (struct str){out, n}, ax->now_ms);
+}
+
 static void
 count_out(const struct flow *to, bool is_request)
 {
@@ -63,6 +73,7 @@ egress_text(struct flow *to, struct str text, bool is_request)
 	if (!out)
 		return ED_LIMIT;
 	memcpy(out, text.p, text.n);
+	show(to, out, text.n);
 	egress_commit(to, text.n);
 	count_out(to, is_request);
 	return ED_OK;
@@ -82,6 +93,7 @@ egress_edits(struct flow *to, struct sip_edits *e, bool is_request)
 		return ED_LIMIT;
 	wrote = sip_edits_write(e, out);
 	assert(wrote == (size_t)n);
+	show(to, out, wrote);
 	egress_commit(to, wrote);
 	count_out(to, is_request);
 	return ED_OK;

@@ -34,6 +34,7 @@
 #include "access/reply.h"
 #include "access/sibling.h"
 #include "access/timeq.h"
+#include "access/trace.h"
 #include "access/txn.h"
 #include "access/view.h"
 #include "access/watch.h"
@@ -75,6 +76,7 @@ struct access {
 	struct park_queue waiting; /* requests of partners that wait for the DNS */
 	struct list partner_flows; /* FLOW_PARTNER, up */
 	struct watch *watch;
+	struct trace *trace; /* NULL: nobody traces */
 	struct watch_limits watch_limits;
 	struct parked *showing; /* the parked request that is shown again now */
 	uint32_t round;
@@ -138,6 +140,7 @@ struct route {
 	unsigned slot;                /* ROUTE_SIBLING */
 	struct partner *partner;      /* ROUTE_PARK */
 	enum traffic traffic;         /* of the partner it goes to */
+	bool shared_space;            /* and whether that shares our address space */
 	struct str more;              /* ROUTE_REFUSE: further parameters of ms-diagnostics */
 	const char *event, *event_id; /* ROUTE_REFUSE: what the log says; NULL: little */
 	const char *reason;
@@ -156,6 +159,8 @@ bool federate_ask(struct flow *f, struct str domain, int *ret_r);
 /* What discovered partners may do (11.6): ED_OK; ED_STATE, with the time in f->hold_ms; ED_DENIED.
  */
 int federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_msg *m);
+/* A request of that connection was refused: more of them than it may send slow it down. */
+void federate_refused(struct flow *f);
 /* A final response went back to a discovered partner. */
 void federate_answered(struct access *ax, struct str domain, uint16_t status);
 /* One line for a partner's request that was refused: rule and deciding fact. */

@@ -18,6 +18,13 @@ enum facts_peer {
 	FACTS_INTERNAL, /* certificate name in internal.trusted_servers */
 };
 
+/* What verification said of the peer's certificate. Zero is no proof of anything. */
+enum facts_chain {
+	FACTS_CHAIN_NONE, /* no certificate, or nobody looked */
+	FACTS_CHAIN_BAD,
+	FACTS_CHAIN_GOOD, /* chain, time, usage, and revocation as far as asked for */
+};
+
 /* DNS SRV _sipfederationtls._tcp of one domain, as far as known. */
 enum facts_srv_state {
 	FACTS_SRV_UNKNOWN, /* not asked yet */
@@ -40,6 +47,9 @@ struct facts {
 	struct addr local;  /* our end of that connection, with port */
 	bool registered; /* the inside has answered a REGISTER (anonymous: an INVITE) here with 2xx
 			  */
+
+	enum facts_chain chain; /* FACTS_SERVER */
+	bool federation_port;   /* it came in on the port for partners */
 
 	/* FACTS_SERVER, and FACTS_INTERNAL for the log: dNSNames of the certificate. */
 	const struct str *names;

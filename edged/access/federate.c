@@ -45,9 +45,14 @@ federate_ask(struct flow *f, struct str domain, int *ret_r)
 	if (ask.n < sizeof(text)) {
 		memcpy(text, ask.p, ask.n);
 		text[ask.n] = '\0';
-		r = ax->ops->srv(ax->net, text);
+		r = ax->ops->srv(ax->net, text, true);
 	}
-	if (r < 0) { /* nobody will answer: not a name, or too many questions */
+	if (r == ED_LIMIT) { /* too many questions are under way: this one waits its turn */
+		lookup_put_off(f->lookups, ask);
+		*ret_r = ED_LIMIT;
+		return false;
+	}
+	if (r < 0) { /* nobody will answer: not a name */
 		struct access_srv a = {.err = r == ED_MALFORMED ? ED_GONE : ED_SYS, .ttl_s = 5};
 
 		lookup_answer(f->lookups, ask, &a, ax->now_ms);
@@ -237,6 +242,43 @@ say_entered(struct access *ax, struct str domain, enum watch_state s)
 	}
 }
 
+/*
+ * What nobody lists shares one bucket for each connection, beside that of its domain: a certificate
+ * with a hundred names is not a hundred times as fast, and refusals are not free of it either.
+ * Returns how long to wait for a token; 0: there is one.
+ */
+static uint32_t
+bucket_wait_ms(struct flow *f)
+{
+	uint32_t rate = engine_conf(f->ax)->federation.discovered_rate;
+	uint64_t full = 5000ull * rate, got;
+
+	if (f->slow_ms == 0) {
+		f->slow_tokens = (uint32_t)full;
+	} else {
+		got = f->slow_tokens + (f->ax->now_ms - f->slow_ms) * rate;
+		f->slow_tokens = (uint32_t)(got < full ? got : full);
+	}
+	f->slow_ms = f->ax->now_ms;
+	return f->slow_tokens >= 1000 ? 0 : (1000 - f->slow_tokens + rate - 1) / rate;
+}
+
+void
+federate_refused(struct flow *f)
+{
+	uint32_t wait_ms;
+
+	if (f->kind != FLOW_PARTNER)
+		return;
+	wait_ms = bucket_wait_ms(f);
+	if (wait_ms == 0) {
+		f->slow_tokens -= 1000;
+		return;
+	}
+	count(CNT_PARTNER_THROTTLED);
+	engine_nap(f, wait_ms);
+}
+
 int
 federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_msg *m)
 {
@@ -249,9 +291,17 @@ federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_
 
 	if (!v->discovered || (counted ? *counted : f->counted))
 		return ED_OK;
+	f->hold_ms = bucket_wait_ms(f);
+	if (f->hold_ms) {
+		count(CNT_PARTNER_THROTTLED);
+		watch_held(ax->watch, domain, ax->now_ms, &entered);
+		say_entered(ax, domain, entered);
+		return ED_STATE;
+	}
 	switch (
 	    watch_request(ax->watch, domain, contact_of(ax, m), ax->now_ms, &wait_ms, &entered)) {
 	case WATCH_PASS:
+		f->slow_tokens -= 1000;
 		if (counted)
 			*counted = true;
 		else
@@ -283,33 +333,18 @@ federate_answered(struct access *ax, struct str text, uint16_t status)
 
 /* ---- what the log says ---- */
 
-/* The step of the decision procedure (access-edge-sip 3.2) or the rule that spoke. */
+/* The step of the decision procedure (access-edge-sip 3.2), or the rule of policy.c that spoke. */
 static const char *
-rule_of(enum policy_why why)
+rule_of(const struct policy_verdict *v)
 {
-	switch (why) {
-	case POLICY_WHY_SPOOFED_DOMAIN:
-		return "3.2-1";
-	case POLICY_WHY_BLOCKED_DOMAIN:
-		return "3.2-2";
-	case POLICY_WHY_NAME_MISMATCH:
-		return "3.2-4";
-	case POLICY_WHY_NOT_ALLOWED:
-		return "3.2-5";
-	case POLICY_WHY_NO_SRV:
-	case POLICY_WHY_SRV_FAILED:
-	case POLICY_WHY_SRV_OUTSIDE:
-	case POLICY_WHY_SRV_MISMATCH:
-		return "3.2-6";
-	case POLICY_WHY_NOT_FOR_US:
-		return "3.2-7";
-	case POLICY_WHY_IDENTITY:
-		return "9.2-identity";
+	if (v->rule)
+		return v->rule;
+	switch (v->why) {
 	case POLICY_WHY_METHOD_CLASS:
 	case POLICY_WHY_METHOD_UNKNOWN:
 		return "3.3";
-	case POLICY_WHY_FEDERATION_OFF:
-		return "FED-06";
+	case POLICY_WHY_IDENTITY:
+		return "9.2-identity";
 	default:
 		return "4";
 	}
@@ -332,7 +367,7 @@ void
 federate_say(const struct flow *f, const struct policy_verdict *v, const struct sip_msg *m)
 {
 	char a[ADDR_STR_LEN], from[LOG_QUOTE_LEN], uri[LOG_QUOTE_LEN], d[LOG_QUOTE_LEN];
-	char names[320], srv[320], q1[LOG_QUOTE_LEN], q2[LOG_QUOTE_LEN];
+	char names[320], srv[320], q1[LOG_QUOTE_LEN], q2[LOG_QUOTE_LEN], fact[LOG_QUOTE_LEN];
 	struct str domain = v->domain.n ? v->domain : m->from.addr.host;
 
 	count(CNT_PARTNER_REFUSED);
@@ -345,9 +380,9 @@ federate_say(const struct flow *f, const struct policy_verdict *v, const struct 
 	log_event(LOG_NOTICE_L, AREA_SIP, v->event ? v->event : "",
 	    v->event_name ? v->event_name : "request_refused",
 	    "flow=%llx peer=%s method=" STR_FMT
-	    " why=%s from=%s uri=%s domain=%s rule=%s certificate=%s srv=%s",
+	    " why=%s from=%s uri=%s domain=%s rule=%s fact=%s certificate=%s srv=%s",
 	    (unsigned long long)f->cid, addr_str(&f->peer, a), STR_ARG(m->method_name),
 	    policy_why_name(v->why), log_quote(m->from.uri, from), log_quote(m->uri, uri),
-	    log_quote(domain, d), rule_of(v->why), log_quote(str_of(names), q1),
-	    log_quote(str_of(srv), q2));
+	    log_quote(domain, d), rule_of(v), log_quote(v->fact, fact),
+	    log_quote(str_of(names), q1), log_quote(str_of(srv), q2));
 }

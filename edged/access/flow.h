@@ -58,11 +58,12 @@ struct flow {
 	uint64_t cid; /* 0: not admitted */
 	void *conn;   /* the network's handle; NULL for a sibling's */
 	struct access *ax;
-	struct flow_names *names;   /* owned; NULL for clients */
-	struct nexthop_link *link;  /* FLOW_LINK: borrowed back pointer */
-	struct partner_link *plink; /* FLOW_PARTNER that we opened: borrowed back pointer */
-	struct lookups *lookups;    /* FLOW_PARTNER: what the DNS says of its domains; owned */
-	struct flow_cert *cert;     /* FLOW_PARTNER; owned */
+	struct flow_names *names;       /* owned; NULL for clients */
+	struct nexthop_link *link;      /* FLOW_LINK: borrowed back pointer */
+	struct partner_link *plink;     /* FLOW_PARTNER that we opened: borrowed back pointer */
+	struct lookups *lookups;        /* FLOW_PARTNER: what the DNS says of its domains; owned */
+	struct flow_cert *cert;         /* FLOW_PARTNER; owned */
+	struct room_partner *list_room; /* the room's, for its revocation check */
 	struct list sent; /* transactions whose request went out here, nothing came back yet */
 	struct list open; /* the same once a response came, until they end */
 	uint64_t waiting_since_ms; /* of the first request sent after the last byte in; 0: none */
@@ -83,9 +84,11 @@ struct flow {
 	uint8_t strikes;      /* foreign Routes in the window */
 	uint8_t failed_auths; /* 401 or 407 after credentials, in that minute */
 	uint32_t failed_minute;
-	uint32_t hold_ms;         /* its held request is looked at again after that */
-	uint32_t n_parked;        /* requests of it that wait in the core */
-	uint32_t stalled;         /* round in which one of them had to go on waiting */
+	uint32_t hold_ms;     /* its held request is looked at again after that */
+	uint32_t n_parked;    /* requests of it that wait in the core */
+	uint32_t slow_tokens; /* FLOW_PARTNER: thousandths, for what nobody lists (federate.c) */
+	uint64_t slow_ms;     /* filled then */
+	uint32_t stalled;     /* round in which one of them had to go on waiting */
 	bool federation_port : 1; /* came in on the federation listener */
 	bool closing : 1;
 	bool had_message : 1; /* the first complete message has come */
@@ -96,8 +99,10 @@ struct flow {
 	bool counted : 1;    /* the request that waits has been counted against its limits */
 	bool keep_alive : 1; /* ms-keep-alive was negotiated */
 	bool was_up : 1;
-	bool by_us : 1;  /* FLOW_PARTNER: we opened it */
-	uint16_t member; /* next hop member its requests keep to, + 1; 0: none yet */
+	bool list_due : 1;   /* not up yet: the room waits for a revocation list */
+	bool chain_good : 1; /* FLOW_PARTNER: its certificate held */
+	bool by_us : 1;      /* FLOW_PARTNER: we opened it */
+	uint16_t member;     /* next hop member its requests keep to, + 1; 0: none yet */
 };
 
 struct flow_table {

@@ -6,6 +6,7 @@
 
 #include "access/names.h"
 #include "access/text.h"
+#include "conf/conf.h"
 #include "sipparse/edit.h"
 #include "sipparse/msg.h"
 #include "sipparse/uri.h"
@@ -18,6 +19,7 @@ enum act {
 	STRIP_REQUEST, /* strip on requests, pass on responses */
 	DROP_INSIDE,   /* the line goes when it holds an inside name */
 	KEEP_SIGNED,   /* passes only beside credentials that sign it (7.3) */
+	KEEP_PROVEN,   /* policy has judged it on requests; on responses only of who was asked */
 	KEEP_430,      /* passes only on a 430 */
 	KEEP_SHARED,   /* passes only for a provider with shared address space (3.5) */
 	KEEP_LEVEL,    /* passes only under UseSourceVerification (11.5) */
@@ -45,7 +47,7 @@ static const uint8_t table[SIP_HDR__N][HEADERS__N] = {
     [SIP_HDR_EXPIRES] = {PASS, PASS, PASS, PASS},
     [SIP_HDR_CONTENT_LENGTH] = {PASS, PASS, PASS, PASS},
     [SIP_HDR_REPLACES] = {PASS, PASS, PASS, PASS},
-    [SIP_HDR_P_ASSERTED_IDENTITY] = {KEEP_SIGNED, PASS, PASS, PASS},
+    [SIP_HDR_P_ASSERTED_IDENTITY] = {KEEP_SIGNED, KEEP_PROVEN, PASS, PASS},
     [SIP_HDR_P_PREFERRED_IDENTITY] = {PASS, STRIP, PASS, STRIP},
 
     [SIP_HDR_MAX_FORWARDS] = {COUNT_DOWN, COUNT_DOWN, COUNT_DOWN, COUNT_DOWN},
@@ -192,6 +194,31 @@ count_down(const struct walk *k, const struct sip_line *l)
 	text_splice(k->e, l->value_at, l->value_len, &t);
 }
 
+/* Every identity that the answer asserts is of the domain that was asked, or a number. */
+static bool
+is_of_answerer(const struct walk *k)
+{
+	struct sip_values it;
+	struct sip_value val;
+	int r;
+
+	sip_values_init(&it, k->m, SIP_HDR_P_ASSERTED_IDENTITY);
+	while ((r = sip_values_next(&it, &val)) == 1) {
+		struct sip_nameaddr na;
+		struct sip_uri u;
+
+		if (sip_nameaddr_parse(val.text, &na, NULL) < 0 ||
+		    sip_uri_parse(na.uri_text, &u, NULL) < 0)
+			return false;
+		if (u.scheme == SIP_SCHEME_OTHER && str_eq_nocase(u.scheme_text, STR("tel")))
+			continue;
+		if (u.scheme == SIP_SCHEME_OTHER || !k->o->answerer.n ||
+		    !str_eq_nocase(u.host, k->o->answerer))
+			return false;
+	}
+	return r == 0;
+}
+
 static bool
 act_strips(const struct walk *k, enum act a, const struct sip_line *l)
 {
@@ -202,6 +229,8 @@ act_strips(const struct walk *k, enum act a, const struct sip_line *l)
 		return k->m->is_request;
 	case KEEP_SIGNED:
 		return !k->credentials;
+	case KEEP_PROVEN:
+		return !k->m->is_request && !is_of_answerer(k);
 	case KEEP_430:
 		return k->m->is_request || k->m->status != 430;
 	case KEEP_SHARED:
@@ -298,6 +327,15 @@ scan_start_line(const struct walk *k)
 	}
 }
 
+/* 11.5, MarkSourceVerifiableOnOutgoingMessages: silence would count as unverified there. */
+static bool
+marks_source(const struct walk *k)
+{
+	return k->way == HEADERS_TO_PARTNER && k->m->is_request &&
+	       k->w->view->conf->federation.mark_source_verifiable &&
+	       k->m->first[SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL] == SIP_NO_LINE;
+}
+
 int
 headers_apply(const struct work *w, enum headers_way way, const struct headers_opts *o,
     const struct sip_msg *m, struct sip_edits *e)
@@ -326,6 +364,9 @@ headers_apply(const struct work *w, enum headers_way way, const struct headers_o
 		sip_edit_insert_last(e, STR("Max-Forwards: 70\r\n"));
 	if (!out && m->is_request)
 		add_trust(&k);
+	if (marks_source(&k))
+		sip_edit_insert_last(e, STR("ms-asserted-verification-level: "
+					    "ms-source-verified-user=verified\r\n"));
 	return e->err;
 }
 

@@ -37,6 +37,7 @@ struct headers_opts {
 	bool keep_level;      /* UseSourceVerification: ms-asserted-verification-level stays */
 	bool shared_space;    /* partner is a provider with shared address space: split-domain-info
 				 stays */
+	struct str answerer;  /* HEADERS_FROM_PARTNER response: the domain that was asked */
 	struct str remote_fqdn; /* public provider's proxy */
 	bool uri_written;       /* the Request-URI is replaced elsewhere: leave it alone */
 	bool logon_data; /* HEADERS_TO_CLIENT response for a remote user: set ms-user-logon-data */

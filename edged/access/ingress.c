@@ -268,6 +268,9 @@ take_frame(struct flow *f, struct str bytes)
 		return 0;
 	if (!f->had_message)
 		first_message_came(f);
+	/* What a sibling handed over was shown where it came in; what is held, the first time. */
+	if (__builtin_expect(ax->trace != NULL, 0) && f->kind != FLOW_SIBLING && !f->held_since_ms)
+		trace_show(ax->trace, f, true, str_first(bytes, (size_t)n), ax->now_ms);
 	if (take_message(f, str_first(bytes, (size_t)n)) == ED_STATE) {
 		hold(f);
 		return 0;

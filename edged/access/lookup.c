@@ -99,6 +99,16 @@ entry_fail(struct lookups *l, uint32_t i, uint64_t now_ms)
 	l->srv[i].n_targets = 0;
 }
 
+static bool
+has_free_question(const struct lookups *l, uint64_t now_ms)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; l && i < l->n; i++)
+		n += l->entry[i].pending && now_ms - l->entry[i].asked_ms < LOOKUP_MS;
+	return n < LOOKUP_ASKED_MAX;
+}
+
 static enum lookup_state
 entry_ask(struct lookups *l, uint32_t i, uint64_t now_ms, struct str *ret_domain)
 {
@@ -126,8 +136,12 @@ lookup_get(struct lookups **ret_l, struct str domain, uint64_t now_ms, struct st
 			entry_fail(l, (uint32_t)i, now_ms);
 		if (now_ms < e->expires_ms)
 			return LOOKUP_KNOWN;
+		if (!has_free_question(l, now_ms))
+			return LOOKUP_FULL;
 		return entry_ask(l, (uint32_t)i, now_ms, ret_domain);
 	}
+	if (!has_free_question(l, now_ms))
+		return LOOKUP_FULL;
 	if (!l)
 		l = *ret_l = calloc(1, sizeof(*l));
 	i = l ? entry_place(l) : -1;
@@ -137,6 +151,17 @@ lookup_get(struct lookups **ret_l, struct str domain, uint64_t now_ms, struct st
 		return LOOKUP_FULL;
 	l->entry[i].used_ms = now_ms;
 	return entry_ask(l, (uint32_t)i, now_ms, ret_domain);
+}
+
+void
+lookup_put_off(struct lookups *l, struct str domain)
+{
+	int i = entry_find(l, domain);
+
+	if (i < 0)
+		return;
+	l->entry[i].pending = false;
+	l->entry[i].expires_ms = 0;
 }
 
 bool

@@ -384,6 +384,22 @@ names_is_inside(const struct names *n, struct str host, bool with_addresses)
 }
 
 bool
+names_is_inward(const struct names *n, const struct addr *a)
+{
+	static const uint8_t zero[16];
+	char text[ADDR_STR_LEN];
+	struct str s = str_of(addr_ip_str(a, text));
+	bool v4 = a->family == 4;
+
+	if (addr_is_loopback(a) || memcmp(a->ip, zero, v4 ? 4 : 16) == 0)
+		return true;
+	if (v4 ? a->ip[0] >= 224 || (a->ip[0] == 169 && a->ip[1] == 254)
+	       : a->ip[0] == 0xff || (a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80))
+		return true; /* multicast and beyond, link-local */
+	return names_is_inside(n, s, true) || names_is_external(n, s);
+}
+
+bool
 names_is_within(struct str host, struct str domain)
 {
 	host = without_dot(host);

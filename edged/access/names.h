@@ -45,6 +45,11 @@ bool names_is_self_inside(const struct names *n, struct str host);
 bool names_is_trusted(const struct names *n, struct str host);
 /* 6.3: must not leave. Addresses of internal.networks count when with_addresses. */
 bool names_is_inside(const struct names *n, struct str host, bool with_addresses);
+/*
+ * Not an address outside: loopback, link-local, multicast, of the inside, or our own. What an
+ * outsider's record or certificate names must not send us there.
+ */
+bool names_is_inward(const struct names *n, const struct addr *a);
 /* host is below domain or equal to it. */
 bool names_is_within(struct str host, struct str domain);
 

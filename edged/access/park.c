@@ -21,10 +21,20 @@ park_done(struct park *p)
 }
 
 void
-park_queue_init(struct park_queue *q)
+park_queue_init(struct park_queue *q, uint32_t n_max, size_t bytes_max)
 {
 	list_init(&q->head);
 	q->n = 0;
+	q->bytes = 0;
+	q->n_max = n_max;
+	q->bytes_max = bytes_max;
+}
+
+static bool
+queue_has_room(const struct park_queue *q, size_t size)
+{
+	return q->n_max == 0 ||
+	       (q->n < q->n_max && q->bytes <= q->bytes_max && size <= q->bytes_max - q->bytes);
 }
 
 int
@@ -35,7 +45,8 @@ park_put(struct park *p, struct park_queue *queue, const struct park_item *item,
 	struct parked *x;
 	char *at;
 
-	if (p->n >= PARK_REQUESTS_MAX || size > PARK_BYTES_MAX - p->bytes)
+	if (p->n >= PARK_REQUESTS_MAX || size > PARK_BYTES_MAX - p->bytes ||
+	    !queue_has_room(queue, size))
 		return ED_LIMIT;
 	x = calloc(1, sizeof(*x) + size);
 	if (!x)
@@ -55,6 +66,7 @@ park_put(struct park *p, struct park_queue *queue, const struct park_item *item,
 	x->queue = queue;
 	list_push_back(&queue->head, &x->link);
 	queue->n++;
+	queue->bytes += size;
 	p->n++;
 	p->bytes += size;
 	*ret = x;
@@ -69,6 +81,7 @@ park_take(struct park *p, struct parked *x)
 	hash_remove(&p->by_key, &x->node);
 	list_remove(&x->link);
 	x->queue->n--;
+	x->queue->bytes -= x->domain.n + x->bytes.n;
 }
 
 void

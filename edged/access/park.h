@@ -31,7 +31,8 @@ struct park {
 
 struct park_queue { /* somebody's own, first come first */
 	struct list head;
-	uint32_t n;
+	uint32_t n, n_max; /* 0: only the caps of all hold */
+	size_t bytes, bytes_max;
 };
 
 struct parked {
@@ -53,7 +54,8 @@ struct park_item { /* what is to be parked; borrowed, copied */
 	struct str domain, bytes;
 };
 
-void park_queue_init(struct park_queue *q);
+/* What one queue may take of the two caps, so that one crowd does not starve the others. */
+void park_queue_init(struct park_queue *q, uint32_t n_max, size_t bytes_max);
 int park_init(struct park *p) ED_MUST_CHECK;
 /* All queues must be empty. */
 void park_done(struct park *p);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/cert_event.h"
 #include "access/engine.h"
 #include "access/names.h"
 #include "svc/log.h"
@@ -138,7 +139,7 @@ partner_get(struct access *ax, bool by_srv, struct str name)
 	p->ax = ax;
 	p->by_srv = by_srv;
 	p->since_ms = ax->now_ms;
-	park_queue_init(&p->queue);
+	park_queue_init(&p->queue, PARTNER_QUEUE_MAX, PARK_BYTES_MAX / 4);
 	for (unsigned i = 0; i < PARTNER_LINKS_MAX; i++)
 		p->links[i].partner = p;
 	hash_insert(&ax->partners.by_name, &p->node, h);
@@ -184,10 +185,16 @@ static void
 attempt_failed(struct partner *p)
 {
 	const struct failure *e = failures;
+	const char *id, *event, *detail;
 	char q[LOG_QUOTE_LEN], w[LOG_QUOTE_LEN];
 
 	while (e->diag != DIAG_NONE && e->diag != p->diag)
 		e++;
+	id = e->id;
+	event = e->event;
+	detail = strstr(p->why, ": ");
+	if (e->diag == DIAG_TLS_TRUST && detail)
+		(void)cert_event(detail + 2, &id, &event);
 	p->failed = true;
 	p->failures++;
 	p->retry_ms = p->retry_ms ? p->retry_ms * 2 : PARTNER_RETRY_MIN_MS;
@@ -195,7 +202,7 @@ attempt_failed(struct partner *p)
 		p->retry_ms = PARTNER_RETRY_MAX_MS;
 	p->retry_at_ms = p->ax->now_ms + p->retry_ms;
 	count(CNT_PARTNER_FAILED);
-	log_event(LOG_WARNING_L, AREA_SIP, e->id, e->event,
+	log_event(LOG_WARNING_L, AREA_SIP, id, event,
 	    "partner=%s found_by=%s diagnostics=%u reason=%s retry_ms=%u",
 	    log_quote(str_of(p->name), q), p->by_srv ? "srv" : "proxy_fqdn", (unsigned)p->diag,
 	    log_quote(str_of(p->why), w), p->retry_ms);
@@ -229,7 +236,7 @@ attempt_start(struct partner *p)
 		return;
 	}
 	p->state = PARTNER_SRV;
-	r = ax->ops->srv(ax->net, p->name);
+	r = ax->ops->srv(ax->net, p->name, false);
 	if (r == ED_OK || p->state != PARTNER_SRV)
 		return;
 	because(p, r == ED_MALFORMED ? DIAG_SRV_UNRESOLVED : DIAG_CANNOT_ROUTE_NOW,
@@ -314,10 +321,19 @@ host_came(struct partner *p, int err, const struct addr *addrs, uint8_t n)
 		host_next(p);
 		return;
 	}
-	memcpy(p->addrs, addrs, n * sizeof(addrs[0]));
-	for (uint8_t i = 0; i < n; i++)
-		p->addrs[i].port = p->hosts[p->at_host].port;
-	p->n_addrs = n;
+	p->n_addrs = 0;
+	for (uint8_t i = 0; i < n; i++) {
+		if (p->by_srv && names_is_inward(p->ax->view->names, &addrs[i]))
+			continue;
+		p->addrs[p->n_addrs] = addrs[i];
+		p->addrs[p->n_addrs++].port = p->hosts[p->at_host].port;
+	}
+	if (p->n_addrs == 0) {
+		because(p, DIAG_A_UNRESOLVED, "the address lies inside or is our own", host);
+		p->at_host++;
+		host_next(p);
+		return;
+	}
 	p->at_addr = 0;
 	p->state = PARTNER_CONNECT;
 	addr_next(p);
@@ -421,7 +437,9 @@ partner_link_up(struct flow *f)
 static enum diag
 diag_of_end(const char *why, const char *detail)
 {
-	if (detail && strncmp(detail, "wrong name", 10) == 0)
+	const char *id, *name;
+
+	if (detail && cert_event(detail, &id, &name))
 		return DIAG_TLS_TRUST;
 	if (strcmp(why, "tls_failed") == 0)
 		return detail && strstr(detail, "certificate") ? DIAG_TLS_TRUST : DIAG_TLS_PARTNER;

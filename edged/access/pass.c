@@ -57,7 +57,7 @@ edit_request(const struct work *w, const struct pass_request *p, const struct si
 	    .traffic = p->verdict->traffic,
 	    .verified = p->verdict->verified,
 	    .keep_level = p->verdict->use_source,
-	    .shared_space = p->verdict->shared_space,
+	    .shared_space = leaving ? p->to->shared_space : p->verdict->shared_space,
 	    .remote_fqdn = p->verdict->remote_fqdn,
 	    .uri_written = p->route->uri.n > 0,
 	};
@@ -117,6 +117,8 @@ pass_response(const struct work *w, const struct pass_response *p, const struct 
 	struct headers_opts o = {
 	    .traffic = p->traffic,
 	    .verified = p->verified,
+	    .shared_space = p->shared_space,
+	    .answerer = p->answerer,
 	    .remote_fqdn = p->remote_fqdn,
 	    .logon_data = to_client && p->traffic == TRAFFIC_REMOTE_USER,
 	};

@@ -30,6 +30,7 @@ struct pass_to {
 	uint64_t cid;      /* client */
 	struct str domain; /* partner: the domain the request is for */
 	struct addr local; /* our end, for the Via toward the inside */
+	bool shared_space; /* partner: a provider with shared address space */
 };
 
 struct pass_request {
@@ -59,6 +60,9 @@ struct pass_response {
 	enum facts_peer to;       /* who asked */
 	enum traffic traffic;     /* class of the outside party of this transaction */
 	bool verified;
+	bool shared_space;   /* the outside party shares our address space (3.5) */
+	struct str answerer; /* from a partner: the domain asked, the only one whose identity it may
+				assert */
 	struct str remote_fqdn;
 	const struct hide_keep *keep;
 	bool keepalive_answer; /* pass_sent.keepalive_offered of a request from a client */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "access/decide.h"
 #include "access/entry.h"
 #include "access/names.h"
 #include "access/text.h"
@@ -65,6 +66,7 @@ policy_why_name(enum policy_why why)
 	    [POLICY_WHY_IDENTITY] = "identity",
 	    [POLICY_WHY_PROXY_REQUIRE] = "proxy_require",
 	    [POLICY_WHY_SCHEME] = "scheme",
+	    [POLICY_WHY_CHAIN] = "chain",
 	    [POLICY_WHY_TWO_READINGS] = "two_readings",
 	};
 
@@ -91,11 +93,15 @@ policy_allow_line(enum facts_peer peer)
 
 /* Requests that never get a response are dropped, whatever the verdict would be. */
 static bool
+is_silent(const struct sip_msg *m)
+{
+	return m->method == SIP_ACK || m->method == SIP_BENOTIFY;
+}
+
+static bool
 refuse(struct judge *j, enum policy_why why, uint16_t status, const char *reason)
 {
-	bool silent = j->m->method == SIP_ACK || j->m->method == SIP_BENOTIFY;
-
-	j->v->kind = silent ? POLICY_DROP : POLICY_REPLY;
+	j->v->kind = is_silent(j->m) ? POLICY_DROP : POLICY_REPLY;
 	j->v->why = why;
 	j->v->status = status;
 	j->v->reason = reason;
@@ -116,115 +122,6 @@ refuse_method(struct judge *j, enum policy_why why)
 	refuse(j, why, 405, "Method Not Allowed");
 	j->v->lines = policy_allow_line(j->f->peer);
 	return false;
-}
-
-/* ---- small questions ---- */
-
-static bool
-names_hold(const struct facts *f, struct str name)
-{
-	if (!name.n)
-		return false;
-	for (uint32_t i = 0; i < f->n_names; i++)
-		if (str_eq_nocase(f->names[i], name))
-			return true;
-	return false;
-}
-
-static bool
-is_blocked(const struct view *v, struct str domain)
-{
-	const struct conf_list *l = &v->conf->federation.blocked;
-
-	for (uint32_t i = 0; i < l->n; i++)
-		if (names_is_within(domain, str_of(l->v[i])))
-			return true;
-	return false;
-}
-
-static const struct conf_allowed_domain *
-allowed_entry(const struct view *v, struct str domain)
-{
-	const struct conf_allowed_domain *wide = NULL;
-
-	for (uint32_t i = 0; i < v->conf->federation.n_allowed; i++) {
-		const struct conf_allowed_domain *a = &v->conf->federation.allowed[i];
-		struct str d = str_of(a->domain);
-
-		if (str_eq_nocase(domain, d))
-			return a;
-		/* Of two that cover it, the nearer one speaks. */
-		if (a->subdomains && names_is_within(domain, d) &&
-		    (!wide || d.n > strlen(wide->domain)))
-			wide = a;
-	}
-	return wide;
-}
-
-static bool
-provider_lists(const struct conf_provider *p, struct str domain)
-{
-	for (uint32_t i = 0; i < p->domains.n; i++)
-		if (str_eq_nocase(domain, str_of(p->domains.v[i])))
-			return true;
-	return false;
-}
-
-/* The enabled provider on this connection that may speak for domain (3.2 step 3). */
-static const struct conf_provider *
-provider_of(const struct view *v, const struct facts *f, struct str domain)
-{
-	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
-		const struct conf_provider *p = &v->conf->federation.providers[i];
-
-		if (!p->enabled || !names_hold(f, str_of(p->proxy_fqdn)))
-			continue;
-		if (p->domains.n ? provider_lists(p, domain) : !allowed_entry(v, domain))
-			return p;
-	}
-	return NULL;
-}
-
-/* A provider that shares our address space may send From our own domains (3.5). */
-static const struct conf_provider *
-shared_provider(const struct view *v, const struct facts *f)
-{
-	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
-		const struct conf_provider *p = &v->conf->federation.providers[i];
-
-		if (p->enabled && p->shared_address_space && names_hold(f, str_of(p->proxy_fqdn)))
-			return p;
-	}
-	return NULL;
-}
-
-static const struct facts_srv *
-srv_of(const struct facts *f, struct str domain)
-{
-	for (uint32_t i = 0; i < f->n_srv; i++)
-		if (str_eq_nocase(f->srv[i].domain, domain))
-			return &f->srv[i];
-	return NULL;
-}
-
-/* 11.5; what a message says counts only under UseSourceVerification, and silence is a no. */
-static void
-judge_level(struct judge *j, const char *level, bool default_verified)
-{
-	struct str said;
-
-	if (!level || !level[0]) {
-		j->v->verified = default_verified;
-		j->v->use_source = !default_verified;
-	} else {
-		j->v->verified = strcmp(level, "always_verifiable") == 0;
-		j->v->use_source = strcmp(level, "use_source") == 0;
-	}
-	if (!j->v->use_source)
-		return;
-	said = sip_msg_value(j->m, SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL);
-	j->v->verified = j->m->count[SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL] == 1 &&
-			 str_eq_nocase(said, STR("ms-source-verified-user=verified"));
 }
 
 /* ---- rules for everyone ---- */
@@ -399,7 +296,10 @@ static bool
 refuse_domain(struct judge *j, struct str domain)
 {
 	j->v->domain = domain;
-	event(j, "ACC-2005", "domain_not_served");
+	if (j->f->federation_port)
+		event(j, "FED-3006", "partner_without_certificate");
+	else
+		event(j, "ACC-2005", "domain_not_served");
 	return refuse_not_outside(
 	    j, POLICY_WHY_DOMAIN_NOT_SERVED, "The SIP domain is not served by this Edge");
 }
@@ -454,110 +354,9 @@ rule_client(struct judge *j)
 
 /* ---- partners ---- */
 
-static bool
-refuse_partner(struct judge *j, enum policy_why why, uint16_t status, enum diag diag,
-    const char *id, const char *name)
-{
-	event(j, id, name);
-	j->v->diag = diag;
-	return refuse(j, why, status, status == 504 ? "Server time-out" : "Forbidden");
-}
-
-/* 3.2 step 6. */
-static bool
-rule_srv(struct judge *j, struct str domain)
-{
-	const struct facts_srv *s = srv_of(j->f, domain);
-	bool inside_domain = false;
-
-	if (!s || s->state == FACTS_SRV_UNKNOWN) {
-		j->v->kind = POLICY_LOOKUP;
-		j->v->lookup_domain = domain;
-		return false;
-	}
-	if (s->state == FACTS_SRV_FAILED)
-		return refuse_partner(j, POLICY_WHY_SRV_FAILED, 504, DIAG_SRV_UNRESOLVED,
-		    "FED-3005", "srv_lookup_failed");
-	if (s->state != FACTS_SRV_FOUND)
-		return refuse_partner(
-		    j, POLICY_WHY_NO_SRV, 504, DIAG_SRV_UNRESOLVED, "FED-3005", "no_srv_record");
-	for (uint32_t i = 0; i < s->n_targets; i++) {
-		if (!names_is_within(s->targets[i], domain))
-			continue;
-		if (names_hold(j->f, s->targets[i]))
-			return true;
-		inside_domain = true;
-	}
-	if (!inside_domain)
-		return refuse_partner(j, POLICY_WHY_SRV_OUTSIDE, 504, DIAG_SRV_CONFLICT, "FED-3005",
-		    "srv_outside_domain");
-	return refuse_partner(j, POLICY_WHY_SRV_MISMATCH, 504, DIAG_SRV_CONFLICT, "FED-3007",
-	    "sender_domain_mismatch");
-}
-
-static bool
-rule_provider(struct judge *j, const struct conf_provider *p)
-{
-	j->v->traffic = p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER;
-	j->v->remote_fqdn = str_of(p->proxy_fqdn);
-	j->v->shared_space = p->shared_address_space;
-	judge_level(j, p->verification, true);
-	return true;
-}
-
-/* May this connection speak for domain? Steps 1 to 6 of 3.2 without step 7. */
-static bool
-rule_domain(struct judge *j, struct str domain)
-{
-	const struct conf_allowed_domain *a = allowed_entry(j->view, domain);
-	const struct conf_provider *p;
-
-	p = provider_of(j->view, j->f, domain);
-	if (p)
-		return rule_provider(j, p);
-	if (!a && !j->view->partner_discovery)
-		return refuse_partner(j, POLICY_WHY_NOT_ALLOWED, 403, DIAG_NOT_FEDERATED,
-		    "FED-3003", "partner_not_allowed");
-	if (a && a->proxy_fqdn && a->proxy_fqdn[0]) {
-		if (!names_hold(j->f, str_of(a->proxy_fqdn)))
-			return refuse_partner(j, POLICY_WHY_NAME_MISMATCH, 403, DIAG_TLS_TRUST,
-			    "FED-3006", "certificate_mismatch");
-		j->v->traffic = TRAFFIC_DIRECT_PARTNER;
-	} else {
-		if (!rule_srv(j, domain))
-			return false;
-		j->v->traffic = TRAFFIC_AUTO_FEDERATION;
-		j->v->discovered = !a;
-	}
-	judge_level(j, a ? a->verification : NULL, false);
-	return true;
-}
-
-/* Steps 1 and 2, which need nobody's answer. */
-static bool
-rule_domain_early(struct judge *j, struct str domain, bool *ret_shared)
-{
-	const struct conf_provider *p;
-
-	*ret_shared = false;
-	if (names_is_sip_domain(j->view->names, domain) ||
-	    names_is_external(j->view->names, domain)) {
-		p = shared_provider(j->view, j->f);
-		if (!p)
-			return refuse_partner(j, POLICY_WHY_SPOOFED_DOMAIN, 403, DIAG_SPLIT_DOMAIN,
-			    "FED-3007", "sender_domain_mismatch");
-		*ret_shared = true;
-		return rule_provider(j, p);
-	}
-	if (is_blocked(j->view, domain))
-		return refuse_partner(
-		    j, POLICY_WHY_BLOCKED_DOMAIN, 403, DIAG_BLOCKED, "FED-3004", "partner_blocked");
-	return true;
-}
-
 /* Does the top Route hold an entry of ours for this dialog whose domain is the sender's? */
 static bool
-has_own_route(struct judge *j, struct str domain)
+has_own_route(struct judge *j)
 {
 	struct sip_values it;
 	struct sip_value val;
@@ -571,77 +370,79 @@ has_own_route(struct judge *j, struct str domain)
 	if (sip_values_next(&it, &val) != 1 || sip_nameaddr_parse(val.text, &na, NULL) < 0 ||
 	    entry_read(j->w, na.uri_text, false, &e, NULL) < 0)
 		return false;
-	if (e.dest != ENTRY_DOMAIN || !str_eq_nocase(e.domain, domain))
+	if (e.dest != ENTRY_DOMAIN || !str_eq_nocase(e.domain, j->from.host))
 		return false;
 	if (e.sealed.n)
 		return entry_open(j->w, &e, j->m->call_id, &sealed) == ED_OK;
 	return entry_verify(j->w, &e, j->m->call_id, false) == ED_OK;
 }
 
-/* Step 7: no relaying between outsiders. */
-static bool
-rule_for_us(struct judge *j, struct str domain)
+static struct decide_party
+party(const struct sip_uri *u)
 {
-	const struct names *n = j->view->names;
-	const struct sip_uri *to = &j->m->to.addr;
-	bool ours = j->uri_ok && names_is_sip_domain(n, j->uri.host) &&
-		    to->scheme != SIP_SCHEME_OTHER && names_is_sip_domain(n, to->host);
-
-	if (ours || has_own_route(j, domain))
-		return true;
-	return refuse_partner(
-	    j, POLICY_WHY_NOT_FOR_US, 403, DIAG_NO_ROUTE, "ACC-2005", "domain_not_served");
+	return (struct decide_party){
+	    .is_sip = u->scheme != SIP_SCHEME_OTHER,
+	    .is_tel = u->scheme == SIP_SCHEME_OTHER && str_eq_nocase(u->scheme_text, STR("tel")),
+	    .is_address = u->host_is_v4 || u->host_is_v6,
+	    .host = u->host,
+	};
 }
 
-/* P-Asserted-Identity of a partner must pass the same rules as From (3.2). */
+/* Whom else the request says it is from; false: that cannot be read, or names too many. */
 static bool
-rule_identity(struct judge *j, struct str domain)
+identities(const struct sip_msg *m, struct decide_party ids[DECIDE_IDS_MAX], uint32_t *ret_n)
 {
-	struct policy_verdict as_from = *j->v;
 	struct sip_values it;
 	struct sip_value val;
+	uint32_t n = 0;
 	int r;
 
-	sip_values_init(&it, j->m, SIP_HDR_P_ASSERTED_IDENTITY);
+	sip_values_init(&it, m, SIP_HDR_P_ASSERTED_IDENTITY);
 	while ((r = sip_values_next(&it, &val)) == 1) {
 		struct sip_nameaddr na;
 		struct sip_uri u;
-		bool shared;
 
-		if (sip_nameaddr_parse(val.text, &na, NULL) < 0 ||
+		if (n == DECIDE_IDS_MAX || sip_nameaddr_parse(val.text, &na, NULL) < 0 ||
 		    sip_uri_parse(na.uri_text, &u, NULL) < 0)
-			break;
-		if (u.scheme == SIP_SCHEME_OTHER || str_eq_nocase(u.host, domain))
-			continue;
-		if (!rule_domain_early(j, u.host, &shared) || (!shared && !rule_domain(j, u.host)))
 			return false;
+		ids[n++] = party(&u);
 	}
-	*j->v = as_from;
-	if (r == 0)
-		return true;
-	return refuse_partner(
-	    j, POLICY_WHY_IDENTITY, 403, DIAG_NONE, "FED-3007", "sender_domain_mismatch");
+	*ret_n = n;
+	return r == 0;
+}
+
+static bool
+is_ours(const struct judge *j, const struct sip_uri *u)
+{
+	return u->scheme != SIP_SCHEME_OTHER && names_is_sip_domain(j->view->names, u->host);
+}
+
+static bool
+is_to_edge(const struct judge *j)
+{
+	return j->m->method == SIP_OPTIONS && j->uri_ok && !j->uri.user.p &&
+	       str_eq_nocase(j->uri.host, j->view->external_fqdn);
 }
 
 static bool
 rule_server(struct judge *j)
 {
-	bool shared;
+	struct decide_party ids[DECIDE_IDS_MAX];
+	struct decide_facts d = {.view = j->view, .f = j->f, .from = party(&j->from), .ids = ids};
+	struct str said = sip_msg_value(j->m, SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL);
 
-	j->v->traffic = TRAFFIC_AUTO_FEDERATION;
-	if (!j->view->allow_federated_users)
-		return refuse_partner(j, POLICY_WHY_FEDERATION_OFF, 403, DIAG_NOT_FEDERATED,
-		    "FED-3003", "partner_not_allowed");
-	if (!j->from_ok)
-		return refuse(j, POLICY_WHY_NOT_ALLOWED, 403, "Forbidden");
-	j->v->domain = j->from.host;
-	if (!rule_domain_early(j, j->from.host, &shared))
-		return false;
-	if (!rule_options_for_us(j) || !rule_for_us(j, j->from.host))
-		return false;
-	if (!shared && !rule_domain(j, j->from.host))
-		return false;
-	return rule_identity(j, j->from.host);
+	d.ids_unreadable = !identities(j->m, ids, &d.n_ids);
+	d.for_us = is_ours(j, &j->uri) && is_ours(j, &j->m->to.addr);
+	d.own_route = !d.for_us && has_own_route(j);
+	d.to_edge = is_to_edge(j);
+	d.said_verified = j->m->count[SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL] == 1 &&
+			  str_eq_nocase(said, STR("ms-source-verified-user=verified"));
+	decide_partner(&d, j->v);
+	if (j->v->kind == POLICY_REPLY && is_silent(j->m))
+		j->v->kind = POLICY_DROP;
+	if (j->v->why == POLICY_WHY_OPTIONS_HERE)
+		j->v->lines = policy_allow_line(FACTS_SERVER);
+	return j->v->kind == POLICY_FORWARD;
 }
 
 /*
@@ -708,10 +509,12 @@ target_proxy(struct policy_target *t, const char *fqdn, enum traffic traffic)
 	    .kind = POLICY_TARGET_PROXY, .fqdn = str_of(fqdn), .traffic = traffic};
 }
 
-static enum traffic
-provider_traffic(const struct conf_provider *p)
+static void
+target_provider(struct policy_target *t, const struct conf_provider *p)
 {
-	return p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER;
+	target_proxy(
+	    t, p->proxy_fqdn, p->is_public ? TRAFFIC_PUBLIC_CLOUD : TRAFFIC_AUTHORIZED_SERVER);
+	t->shared_space = p->shared_address_space;
 }
 
 /* ms-edge-route: the host must be the proxy of an enabled entry. */
@@ -731,7 +534,7 @@ target_by_route(const struct view *v, struct str host, struct policy_target *ret
 		const struct conf_provider *p = &v->conf->federation.providers[i];
 
 		if (p->enabled && str_eq_nocase(host, str_of(p->proxy_fqdn))) {
-			target_proxy(ret, p->proxy_fqdn, provider_traffic(p));
+			target_provider(ret, p);
 			return;
 		}
 	}
@@ -744,31 +547,50 @@ provider_owning(const struct view *v, struct str domain)
 	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
 		const struct conf_provider *p = &v->conf->federation.providers[i];
 
-		if (p->enabled && provider_lists(p, domain))
+		if (p->enabled && decide_provider_lists(p, domain))
 			return p;
 	}
 	return NULL;
 }
 
-void
-policy_target(
-    const struct view *v, struct str domain, struct str edge_route, struct policy_target *ret)
+/* 3.5: users of one domain on both sides. */
+static void
+target_of_ours(
+    const struct view *v, struct str edge_route, bool by_entry, struct policy_target *ret)
 {
-	const struct conf_allowed_domain *a = allowed_entry(v, domain);
+	target_refused(ret, POLICY_WHY_NOT_FOR_US, 404, DIAG_NO_ROUTE);
+	for (uint32_t i = 0; i < v->conf->federation.n_providers; i++) {
+		const struct conf_provider *p = &v->conf->federation.providers[i];
+		bool meant =
+		    edge_route.n ? str_eq_nocase(edge_route, str_of(p->proxy_fqdn)) : by_entry;
+
+		if (p->enabled && p->shared_address_space && meant) {
+			target_provider(ret, p);
+			return;
+		}
+	}
+}
+
+void
+policy_target(const struct view *v, struct str domain, struct str edge_route, bool by_entry,
+    struct policy_target *ret)
+{
+	const struct conf_allowed_domain *a = decide_allowed(v, domain);
 	const struct conf_provider *p = provider_owning(v, domain);
+	struct str entry;
 
 	if (!v->allow_federated_users)
 		target_refused(ret, POLICY_WHY_FEDERATION_OFF, 403, DIAG_NOT_FEDERATED);
 	else if (names_is_sip_domain(v->names, domain))
-		target_refused(ret, POLICY_WHY_NOT_FOR_US, 404, DIAG_NO_ROUTE);
-	else if (is_blocked(v, domain))
+		target_of_ours(v, edge_route, by_entry, ret);
+	else if (decide_is_blocked(v, domain, &entry))
 		target_refused(ret, POLICY_WHY_BLOCKED_DOMAIN, 403, DIAG_NOT_FEDERATED);
 	else if (edge_route.n)
 		target_by_route(v, edge_route, ret);
 	else if (a && a->proxy_fqdn && a->proxy_fqdn[0])
 		target_proxy(ret, a->proxy_fqdn, TRAFFIC_DIRECT_PARTNER);
 	else if (p)
-		target_proxy(ret, p->proxy_fqdn, provider_traffic(p));
+		target_provider(ret, p);
 	else if (a || v->partner_discovery)
 		*ret = (struct policy_target){
 		    .kind = POLICY_TARGET_SRV, .traffic = TRAFFIC_AUTO_FEDERATION};

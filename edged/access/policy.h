@@ -56,6 +56,7 @@ enum policy_why {
 	POLICY_WHY_IDENTITY,
 	POLICY_WHY_PROXY_REQUIRE,
 	POLICY_WHY_SCHEME,
+	POLICY_WHY_CHAIN,        /* the peer's certificate did not hold */
 	POLICY_WHY_TWO_READINGS, /* libosip2 reads a URI otherwise than we do */
 	POLICY_WHY__N
 };
@@ -79,6 +80,8 @@ struct policy_verdict {
 	const char *diag_text; /* NULL: the table's */
 	const char *event;     /* "ACC-2003"; NULL when only a counter is due */
 	const char *event_name;
+	const char *rule;  /* partners: the step that spoke, "3.2-6"; NULL: none of decide.c */
+	struct str fact;   /* partners: what decided; for the log */
 	struct str domain; /* the one that decided; for the log */
 	struct str lookup_domain;
 	bool close_after;
@@ -107,12 +110,17 @@ struct policy_target {
 	enum policy_target_kind kind;
 	struct str fqdn;
 	enum traffic traffic;
+	bool shared_space;   /* a provider with shared address space (3.5) */
 	enum policy_why why; /* refused */
 	enum diag diag;
 	uint16_t status;
 };
-/* edge_route is the host of a Route with ms-edge-route, empty if none. */
-void policy_target(
-    const struct view *v, struct str domain, struct str edge_route, struct policy_target *ret);
+/*
+ * edge_route is the host of a Route with ms-edge-route, empty if none; by_entry: a Route entry that
+ * we signed named the domain. A domain of ours leads outside by these two only, and only to a
+ * provider that shares our address space (3.5).
+ */
+void policy_target(const struct view *v, struct str domain, struct str edge_route, bool by_entry,
+    struct policy_target *ret);
 
 #endif

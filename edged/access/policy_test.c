@@ -29,9 +29,10 @@ enum who {
 #define NO_OUTSIDE 8u
 #define NO_REG     16u
 #define SRV                                                                                        \
-	32u       /* _sipfederationtls._tcp.fabrikam.com and .tailspin.example -> sip.fabrikam.com \
-		   */
-#define PROXY 64u /* fabrikam.com is allowed with its proxy, else by name only */
+	32u /* _sipfederationtls._tcp.fabrikam.com and .tailspin.example -> sip.fabrikam.com       \
+	     */
+#define BY_ENTRY 128u /* policy_target: a Route entry of ours named the domain */
+#define PROXY    64u  /* fabrikam.com is allowed with its proxy, else by name only */
 
 #define ANON_FROM "sip:0123456789abcdef0123456789ABCDEF@anonymous.invalid"
 #define FOCUS     "sip:org@contoso.com;gruu;opaque=app:conf:focus:id:ABC"
@@ -386,14 +387,21 @@ targets_of_the_inside(void **state)
 	    {"unknown.example", "proxy.cloud.example", FED, POLICY_TARGET_PROXY,
 		"proxy.cloud.example", 0},
 	    {"fabrikam.com", "evil.example", FED | PROXY, POLICY_TARGET_REFUSED, "", 403},
+	    /* 3.5: our own domain goes out to the provider that shares it, and only so. */
+	    {"contoso.com", "sipfed.hosted.example", FED, POLICY_TARGET_PROXY,
+		"sipfed.hosted.example", 0},
+	    {"contoso.com", "", FED | BY_ENTRY, POLICY_TARGET_PROXY, "sipfed.hosted.example", 0},
+	    {"contoso.com", "proxy.cloud.example", FED, POLICY_TARGET_REFUSED, "", 404},
+	    {"contoso.com", "sip.fabrikam.com", FED | PROXY, POLICY_TARGET_REFUSED, "", 404},
+	    {"contoso.com", "sipfed.hosted.example", 0, POLICY_TARGET_REFUSED, "", 403},
 	};
 
 	for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
 		struct policy_target t;
 
 		set_switches(targets[i].with);
-		policy_target(
-		    cast.view, str_of(targets[i].domain), str_of(targets[i].edge_route), &t);
+		policy_target(cast.view, str_of(targets[i].domain), str_of(targets[i].edge_route),
+		    targets[i].with & BY_ENTRY, &t);
 		print_message("%s\n", targets[i].domain);
 		assert_int_equal(t.kind, targets[i].kind);
 		assert_int_equal(t.status, targets[i].status);

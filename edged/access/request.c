@@ -22,6 +22,7 @@ struct request {
 	struct hide_route h;
 	struct txn_key key;
 	enum traffic to_traffic; /* of the partner it goes to */
+	bool to_shared;          /* and whether that shares our address space (3.5) */
 };
 
 static void
@@ -133,6 +134,7 @@ judge(struct request *q)
 		s.logon_data = q->f->kind == FLOW_CLIENT && v->traffic == TRAFFIC_REMOTE_USER;
 		egress_answer(q->f, &q->facts, q->m, &s);
 	}
+	federate_refused(q->f);
 	if (v->kind == POLICY_CLOSE || v->close_after)
 		engine_close(q->f, ACCESS_END_REFUSED);
 	return JUDGED_DONE;
@@ -378,6 +380,7 @@ open_txn(struct request *q, struct flow *to, uint64_t id, struct txn **ret_txn)
 			     : to->anonymous          ? TRAFFIC_ANONYMOUS
 						      : TRAFFIC_REMOTE_USER;
 	x->verified = q->v.verified;
+	x->shared_space = x->outward ? q->to_shared : q->v.shared_space;
 	x->discovered = q->v.discovered;
 	x->cseq = q->m->cseq;
 	x->with_auth = f->kind == FLOW_CLIENT && has_credentials(q->m);
@@ -458,8 +461,11 @@ send_on(struct request *q, struct flow *to)
 	struct access *ax = q->f->ax;
 	bool stateless = q->m->method == SIP_ACK || q->m->method == SIP_BENOTIFY;
 	uint64_t id = engine_random(ax) >> 8 | (uint64_t)ax->slot << 56;
-	struct pass_to pt = {
-	    .peer = engine_peer(to), .cid = to->cid, .domain = q->h.domain, .local = to->local};
+	struct pass_to pt = {.peer = engine_peer(to),
+	    .cid = to->cid,
+	    .domain = q->h.domain,
+	    .local = to->local,
+	    .shared_space = q->to_shared};
 	struct pass_request p = {
 	    .from = &q->facts, .verdict = &q->v, .route = &q->h, .to = &pt, .txn_id = id};
 	struct pass_sent sent = {0};
@@ -620,8 +626,7 @@ park_for_link(struct request *q, struct partner *p)
 	    .bytes = q->m->bytes};
 	struct parked *x;
 
-	if (p->queue.n < PARTNER_QUEUE_MAX &&
-	    park_put(&ax->park, &p->queue, &item, ax->now_ms, &x) == ED_OK) {
+	if (park_put(&ax->park, &p->queue, &item, ax->now_ms, &x) == ED_OK) {
 		count(CNT_PARTNER_PARKED);
 		if (q->m->method == SIP_INVITE)
 			answer(q, 100, DIAG_NONE, STR_NONE);
@@ -642,6 +647,7 @@ send_somewhere(struct request *q, struct route *r)
 		struct flow *to = r->to;
 
 		q->to_traffic = r->traffic;
+		q->to_shared = r->shared_space;
 		if (send_on(q, to) == ED_OK)
 			return ED_OK;
 		route_lost(to);

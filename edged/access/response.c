@@ -324,6 +324,7 @@ answer_keepalive_facts(const struct txn *x, const struct flow *from, struct pass
 	p->to = engine_peer(from);
 	p->traffic = (enum traffic)x->traffic;
 	p->verified = x->verified;
+	p->shared_space = x->shared_space;
 	p->keep = engine_keep(x);
 	p->keepalive_answer = x->keep_alive;
 }
@@ -351,6 +352,19 @@ add_diagnostics(
 		sip_edit_insert_last(e, line);
 }
 
+/* The domain that a request to a partner was for: its own To, not the one that came back. */
+static struct str
+domain_asked(struct access *ax, const struct txn *x)
+{
+	struct ed_fault fault;
+	struct sip_msg *stub = NULL;
+
+	if (!x->stub.p || sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n},
+			      &ax->from_server, &stub, &fault) < 0)
+		return STR_NONE;
+	return stub->to.addr.host;
+}
+
 static void
 pass_on(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 {
@@ -365,6 +379,8 @@ pass_on(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *
 	engine_work(ax, &w);
 	p.from = &facts;
 	answer_keepalive_facts(x, from, &p);
+	if (is_to_partner(x) && m->first[SIP_HDR_P_ASSERTED_IDENTITY] != SIP_NO_LINE)
+		p.answerer = domain_asked(ax, x);
 	sip_edits_init(&e, &ax->arena, m);
 	r = pass_response(&w, &p, m, &e);
 	if (r == ED_OK && is_to_partner(x) && m->status >= 400 &&

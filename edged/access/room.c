@@ -13,6 +13,7 @@
 #include "access/core.h"
 #include "access/counters.h"
 #include "access/nexthop.h"
+#include "access/room_partner.h"
 #include "access/room_tls.h"
 #include "access/token.h"
 #include "access/view.h"
@@ -56,19 +57,6 @@ struct room_listener {
 	enum svc_listener_kind kind;
 };
 
-struct room_question { /* one to the DNS on behalf of federation */
-	struct room *room;
-	char name[256]; /* domain or host */
-};
-
-#define PARTNER_TLS_MAX 64
-
-struct room_partner_tls { /* contexts cost a reading of all authorities: the last ones are kept */
-	char host[256];
-	struct tls_ctx *tls;
-	uint64_t used_ms;
-};
-
 struct room_view { /* what a reload exchanges as one */
 	const struct conf *conf;
 	struct view *view;
@@ -87,7 +75,7 @@ struct room {
 	size_t n_listeners;
 	struct room_source sources[NEXTHOP_SOURCES_MAX];
 	struct room_sibling siblings[256];
-	struct room_partner_tls partner_tls[PARTNER_TLS_MAX];
+	struct room_partner *partner;
 	struct timer tick;
 	uint64_t keys_at_ms;
 	bool draining, drained;
@@ -169,68 +157,28 @@ net_resolve(void *net, const char *host, uint32_t source)
 	return resolve_host(room->resolve, str_of(host), on_resolved, &room->sources[source]);
 }
 
-static void
-on_srv(void *arg, const struct resolve_answer *ans)
-{
-	struct room_question *q = arg;
-	struct access_srv a = {.err = ans->err, .ttl_s = ans->ttl_s};
-
-	for (uint8_t i = 0; ans->err == ED_OK && i < ans->n_srv && a.n < ACCESS_SRV_MAX; i++) {
-		a.v[a.n].host = str_of(ans->srv[i].target);
-		a.v[a.n++].port = ans->srv[i].port;
-	}
-	access_srv_answer(q->room->ax, q->name, &a);
-	free(q);
-}
-
-static void
-on_host(void *arg, const struct resolve_answer *ans)
-{
-	struct room_question *q = arg;
-
-	access_host_answer(q->room->ax, q->name, ans->err, ans->addrs, ans->n_addrs);
-	free(q);
-}
-
-static struct room_question *
-question_new(struct room *room, const char *name)
-{
-	struct room_question *q = calloc(1, sizeof(*q));
-
-	if (!q)
-		return NULL;
-	q->room = room;
-	snprintf(q->name, sizeof(q->name), "%s", name);
-	return q;
-}
-
 static int
-net_srv(void *net, const char *domain)
+net_srv(void *net, const char *domain, bool for_outsider)
 {
-	struct room *room = net;
-	struct room_question *q = question_new(room, domain);
-	char name[320];
-	int r, n = snprintf(name, sizeof(name), "_sipfederationtls._tcp.%s", domain);
+	const struct room *room = net;
 
-	if (!q)
-		return ED_NOMEM;
-	r = n < (int)sizeof(name) ? resolve_srv(room->resolve, str_of(name), on_srv, q)
-				  : ED_MALFORMED;
-	if (r < 0)
-		free(q);
-	return r;
+	return room_partner_srv(room->partner, domain, for_outsider);
 }
 
 static int
 net_host(void *net, const char *host)
 {
-	struct room *room = net;
-	struct room_question *q = question_new(room, host);
-	int r = q ? resolve_host(room->resolve, str_of(host), on_host, q) : ED_NOMEM;
+	const struct room *room = net;
 
-	if (r < 0)
-		free(q);
-	return r;
+	return room_partner_host(room->partner, host);
+}
+
+static void
+net_each_list(void *net, void (*each)(const struct access_list *l, void *arg), void *arg)
+{
+	const struct room *room = net;
+
+	room_partner_each_list(room->partner, each, arg);
 }
 
 static void
@@ -268,6 +216,8 @@ on_up(struct conn *c, void *arg, const struct tls_facts *facts)
 	f->local = *conn_local(c);
 	if (flow_is_external(f) && !f->by_us)
 		admit_up(room->admit, &f->peer);
+	if (flow_is_external(f) && facts->has_cert && !room_partner_judge(room->partner, f))
+		return;
 	if (access_flow_up(f, facts) < 0)
 		conn_close(c, CONN_END_LOCAL);
 }
@@ -292,6 +242,8 @@ say_failed(struct conn *c, const struct flow *f, enum conn_end why)
 	count(why == CONN_END_HANDSHAKE_TIMEOUT ? CNT_TLS_TIMEOUT
 	      : flow_is_external(f)             ? CNT_TLS_FAILED_EXTERNAL
 						: CNT_TLS_FAILED_INTERNAL);
+	if (f->federation_port && room_partner_say_refused(f, conn_end_detail(c)))
+		return;
 	log_notice(AREA_CERT, "ACC-2002", "tls_failed", "peer=%s side=%s why=%s reason=%s",
 	    addr_str(&f->peer, a), flow_is_external(f) ? "external" : "internal",
 	    conn_end_name(why), log_quote(str_of(conn_end_detail(c)), q));
@@ -308,6 +260,7 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 		admit_drop(room->admit, &f->peer, was_up);
 	if (!was_up)
 		say_failed(c, f, why);
+	room_partner_forget(room->partner, f);
 	access_flow_down(f, conn_end_name(why), conn_end_detail(c));
 }
 
@@ -361,48 +314,6 @@ net_open(void *net, struct flow *f, const struct addr *addr, const char *host)
 	return f->conn ? ED_OK : ED_SYS;
 }
 
-static void
-partner_tls_forget(struct room *room)
-{
-	for (unsigned i = 0; i < PARTNER_TLS_MAX; i++) {
-		tls_ctx_unref(room->partner_tls[i].tls);
-		room->partner_tls[i].tls = NULL;
-	}
-}
-
-static struct tls_ctx *
-partner_tls(struct room *room, const char *host)
-{
-	struct room_partner_tls *p = NULL;
-	const char *why = "";
-
-	for (unsigned i = 0; i < PARTNER_TLS_MAX; i++) {
-		struct room_partner_tls *at = &room->partner_tls[i];
-
-		if (at->tls && strcmp(at->host, host) == 0) {
-			p = at;
-			break;
-		}
-		if (!p || (p->tls && (!at->tls || at->used_ms < p->used_ms)))
-			p = at;
-	}
-	if (!p->tls || strcmp(p->host, host) != 0) {
-		struct tls_ctx *fresh = NULL;
-
-		if (room_tls_partner(
-			room->now.conf, svc_keys(room->svc), str_of(host), &fresh, &why) < 0) {
-			log_error(AREA_CERT, "", "partner_tls_failed", "host=%s reason=\"%s\"",
-			    host, why);
-			return NULL;
-		}
-		tls_ctx_unref(p->tls);
-		p->tls = fresh;
-		snprintf(p->host, sizeof(p->host), "%s", host);
-	}
-	p->used_ms = loop_now_ms(room->loop);
-	return p->tls;
-}
-
 static int
 net_open_partner(void *net, struct flow *f, const struct addr *addr, const char *host)
 {
@@ -412,7 +323,7 @@ net_open_partner(void *net, struct flow *f, const struct addr *addr, const char 
 	    .device = room->now.conf->external.interface,
 	    .host = host};
 	struct conn_limits lim = limits_for(room, true, false);
-	struct tls_ctx *tls = partner_tls(room, host);
+	struct tls_ctx *tls = room_partner_tls(room->partner, host);
 
 	if (!tls)
 		return ED_SYS;
@@ -437,6 +348,7 @@ static const struct access_ops access_ops = {
     .random = net_random,
     .now_ms = net_now_ms,
     .clock_s = net_clock_s,
+    .each_list = net_each_list,
 };
 
 static bool
@@ -600,6 +512,7 @@ on_tick(struct timer *t, uint64_t now_ms)
 	if (now_ms >= room->keys_at_ms) {
 		room->keys_at_ms = now_ms + KEYS_EVERY_MS;
 		refresh_keys(room);
+		room_partner_tick(room->partner);
 	}
 	if (room->draining && !room->drained) {
 		access_get_state(room->ax, &s);
@@ -668,6 +581,11 @@ start_net(struct room *room, const char **ret_why)
 		*ret_why = "no memory, or no name servers";
 		return ED_NOMEM;
 	}
+	room->partner = room_partner_new(room->svc, room->resolve, room->now.view);
+	if (!room->partner) {
+		*ret_why = "no memory for partners";
+		return ED_NOMEM;
+	}
 	l = svc_listeners(room->svc, &n);
 	for (size_t i = 0; i < n && room->n_listeners < LISTENERS_MAX; i++) {
 		struct room_listener *rl = &room->listeners[room->n_listeners];
@@ -699,6 +617,7 @@ start_core(struct room *room, const char **ret_why)
 	};
 
 	room->ax = access_new(&p, ret_why);
+	room_partner_set_core(room->partner, room->ax);
 	return room->ax ? access_start(room->ax, ret_why) : ED_NOMEM;
 }
 
@@ -759,7 +678,7 @@ room_commit(void *arg)
 	}
 	room->now = room->next;
 	memset(&room->next, 0, sizeof(room->next));
-	partner_tls_forget(room);
+	room_partner_set_view(room->partner, room->now.view);
 	view_drop(&old);
 	lim = admit_limits_of(room->now.conf);
 	admit_set_limits(room->admit, &lim);

@@ -29,7 +29,7 @@ external_new(const struct conf *c, struct keycall *keys, const uint8_t tickets[3
     struct room_tls *ret, const char **ret_why)
 {
 	struct tls_identity ids[2];
-	struct tls_server_conf s = {.ids = ids, .tickets = true, .peer_server_eku_ok = true};
+	struct tls_server_conf s = {.ids = ids, .tickets = true};
 	struct ed_fault fault = {0};
 	int r;
 
@@ -44,9 +44,12 @@ external_new(const struct conf *c, struct keycall *keys, const uint8_t tickets[3
 		     ? TLS_PEER_OPTIONAL
 		     : TLS_PEER_NONE;
 	s.trust_pem = str_of(c->certificates.external_trust_pem);
+	s.peer_server_eku_ok = s.peer == TLS_PEER_OPTIONAL && !c->federation.require_client_usage;
 	r = tls_server_new(&s, &ret->client, &fault);
 	if (r == ED_OK) {
+		/* CERT-EXT-14: on the partners' port only, and unless told otherwise. */
 		s.peer = TLS_PEER_OPTIONAL;
+		s.peer_server_eku_ok = !c->federation.require_client_usage;
 		r = tls_server_new(&s, &ret->federation, &fault);
 	}
 	wipe(s.ticket_key, sizeof(s.ticket_key));
@@ -129,6 +132,7 @@ room_tls_partner(const struct conf *c, struct keycall *keys, struct str host, st
 	    .trust_pem = str_of(c->certificates.external_trust_pem),
 	    .expect = &host,
 	    .n_expect = 1,
+	    .cn_fallback = c->federation.accept_common_name,
 	    .only_tls13 = strcmp(c->access.min_tls, "1.3") == 0};
 	struct ed_fault fault = {0};
 	int r = tls_client_new(&k, ret, &fault);

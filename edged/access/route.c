@@ -219,7 +219,7 @@ to_partner(struct flow *f, const struct sip_msg *m, const struct hide_route *h, 
 	struct access *ax = f->ax;
 	struct policy_target t;
 
-	policy_target(ax->view, h->domain, h->edge_route, &t);
+	policy_target(ax->view, h->domain, h->edge_route, h->where == HIDE_TO_DOMAIN, &t);
 	if (t.kind == POLICY_TARGET_REFUSED) {
 		refused_target(ret, &t);
 		return;
@@ -229,6 +229,7 @@ to_partner(struct flow *f, const struct sip_msg *m, const struct hide_route *h, 
 		return;
 	}
 	ret->traffic = t.traffic;
+	ret->shared_space = t.shared_space;
 	switch (partner_pick(ax, &t, h->domain, spread_of(ax, m), &ret->partner, &ret->to)) {
 	case PARTNER_USE:
 		ret->kind = ROUTE_FLOW;

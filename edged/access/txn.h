@@ -64,7 +64,8 @@ struct txn {
 	uint8_t traffic;   /* enum traffic of its outside party */
 	bool answered : 1; /* something final went back to where it came from */
 	bool verified : 1;
-	bool outward : 1; /* the request left toward an external peer */
+	bool shared_space : 1; /* the outside party is a provider with shared address space */
+	bool outward : 1;      /* the request left toward an external peer */
 	bool cookie : 1;
 	bool keep_alive : 1;  /* it asked for ms-keep-alive */
 	bool with_auth : 1;   /* it carried credentials */

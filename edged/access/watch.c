@@ -163,6 +163,27 @@ partner_contact(const struct watch *w, struct partner *p, uint64_t contact, uint
 	return true;
 }
 
+static void
+partner_held(struct partner *p, uint64_t now_ms, enum watch_state *ret_entered)
+{
+	if (ret_entered && !p->throttled && !p->suspicious)
+		*ret_entered = WATCH_THROTTLED;
+	p->throttled = true;
+	p->throttled_ms = now_ms;
+	p->waited++;
+}
+
+void
+watch_held(struct watch *w, struct str domain, uint64_t now_ms, enum watch_state *ret_entered)
+{
+	struct partner *p = partner_get(w, domain, now_ms);
+
+	if (ret_entered)
+		*ret_entered = WATCH_NORMAL;
+	if (p)
+		partner_held(p, now_ms, ret_entered);
+}
+
 enum watch_verdict
 watch_request(struct watch *w, struct str domain, uint64_t contact, uint64_t now_ms,
     uint32_t *ret_wait_ms, enum watch_state *ret_entered)
@@ -176,11 +197,7 @@ watch_request(struct watch *w, struct str domain, uint64_t contact, uint64_t now
 		return WATCH_REFUSE; /* no memory to watch it with: fail closed */
 	partner_refill(w, p, now_ms);
 	if (p->tokens < WATCH_MILLI) {
-		if (ret_entered && !p->throttled && !p->suspicious)
-			*ret_entered = WATCH_THROTTLED;
-		p->throttled = true;
-		p->throttled_ms = now_ms;
-		p->waited++;
+		partner_held(p, now_ms, ret_entered);
 		rate = p->suspicious ? w->lim.slow_per_s : w->lim.rate_per_s;
 		*ret_wait_ms = rate ? (WATCH_MILLI - p->tokens + rate - 1) / rate : 1000;
 		return WATCH_WAIT;

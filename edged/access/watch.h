@@ -78,6 +78,10 @@ struct watch *watch_free(struct watch *w);
 enum watch_verdict watch_request(struct watch *w, struct str domain, uint64_t contact,
     uint64_t now_ms, uint32_t *ret_wait_ms, enum watch_state *ret_entered);
 
+/* It is held back for another reason than its own bucket (its connection's): it counts as over its
+ * rate, too. */
+void watch_held(struct watch *w, struct str domain, uint64_t now_ms, enum watch_state *ret_entered);
+
 /* A final response went back to that partner. */
 void watch_response(struct watch *w, struct str domain, uint16_t status, uint64_t now_ms,
     enum watch_state *ret_entered);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * avedge/client.c: clients over TCP: what their first bytes are, the hello that looks like TLS,
- * frames of the MS dialect or plain messages, and the end.
+ * avedge/client.c: clients over TCP and TLS: what their first bytes are, the hello that looks like
+ * TLS, frames of the MS dialect or plain messages, and the end.
  *
  * Spec: ms-turn 1.3 to 1.7, 5.9, 7.7; RFC 8656 12.5.
  */
@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "avedge/internal.h"
+#include "avedge/wire.h"
 #include "conf/conf.h"
 #include "net/admit.h"
-#include "net/stream.h"
 #include "proto/msframe/frame.h"
 #include "proto/msframe/hello.h"
 #include "proto/turn/allocation.h"
@@ -30,15 +30,16 @@
 #define OUTPUT_MAX       (512u * 1024u)
 #define OUTPUT_PAUSE     (128u * 1024u) /* peers' streams wait beyond */
 
-enum mode { MODE_FIRST, MODE_FRAMES, MODE_STANDARD };
+enum mode { MODE_FIRST, MODE_FRAMES, MODE_STANDARD, MODE_RAW };
 
 struct client {
 	struct list link; /* avedge.clients, oldest first */
 	struct avedge *av;
-	struct stream *stream;
+	struct wire *wire;
 	struct loop_task bury;
 	struct turn_flow flow;
 	struct av_relay *relay; /* MS over TCP: whose peers wait for our output */
+	struct joint *joint;    /* MODE_RAW */
 	uint64_t since_ms;
 	uint8_t mode;
 	bool has_allocation, spoke, dying;
@@ -48,8 +49,7 @@ int
 client_pools_new(struct avedge *av)
 {
 	const struct admit_limits lim = {.total = UINT32_MAX,
-	    .per_address =
-		svc_conf(av->svc)->av.limits.allocations_per_address + PER_ADDRESS_MORE,
+	    .per_address = svc_conf(av->svc)->av.limits.allocations_per_address + PER_ADDRESS_MORE,
 	    .half_open = UINT32_MAX};
 
 	av->big = pkt_pool_new(FRAME_MAX, BIG_PACKETS);
@@ -111,9 +111,11 @@ bury(struct loop_task *t)
 	struct client *c = LIST_OF(t, struct client, bury);
 	struct avedge *av = c->av;
 
+	if (c->joint)
+		joint_client_gone(c->joint);
 	turn_server_flow_closed(av->server, &c->flow, loop_now_ms(av->loop), &av->acts);
 	egress_run(av);
-	stream_finish(c->stream);
+	wire_finish(c->wire);
 	admit_drop(av->admit, &c->flow.client, true);
 	av->by_number[c->flow.conn - 1] = NULL;
 	av->n_clients--;
@@ -181,7 +183,7 @@ client_send(struct avedge *av, uint32_t conn, struct str bytes, bool is_data)
 		msframe_header(head, is_data ? MSFRAME_DATA : MSFRAME_CONTROL, bytes.n);
 		h.n = sizeof(head);
 	}
-	if (stream_send(c->stream, h, bytes) < 0) {
+	if (wire_send(c->wire, h, bytes) < 0) {
 		/* Datagrams are lost, as on a wire; a stream's bytes must not be. */
 		if (c->mode == MODE_FRAMES)
 			end(c);
@@ -195,7 +197,7 @@ client_is_full(struct avedge *av, uint32_t conn, struct av_relay *r)
 {
 	struct client *c = find(av, conn);
 
-	if (!c || c->dying || stream_pending(c->stream) < OUTPUT_PAUSE)
+	if (!c || c->dying || wire_pending(c->wire) < OUTPUT_PAUSE)
 		return false;
 	c->relay = r;
 	return true;
@@ -207,7 +209,7 @@ client_pause(struct avedge *av, uint32_t conn, bool pause)
 	struct client *c = find(av, conn);
 
 	if (c && !c->dying)
-		stream_pause(c->stream, pause);
+		wire_pause(c->wire, pause);
 }
 
 void
@@ -220,13 +222,38 @@ client_forget_relay(struct avedge *av, uint32_t conn)
 }
 
 static void
-on_drained(struct stream *s, void *arg)
+on_drained(void *arg)
 {
 	struct client *c = arg;
 
-	(void)s;
 	if (c->relay)
 		peer_resume(c->relay);
+	if (c->joint)
+		joint_client_drained(c->joint);
+}
+
+bool
+client_join(struct avedge *av, uint32_t conn, struct joint *j)
+{
+	struct client *c = find(av, conn);
+
+	if (!c || (j && c->dying))
+		return false;
+	c->joint = j;
+	c->mode = MODE_RAW;
+	client_has_allocation(av, conn);
+	return true;
+}
+
+bool
+client_send_raw(struct avedge *av, uint32_t conn, struct str bytes, bool *ret_full)
+{
+	struct client *c = find(av, conn);
+
+	if (!c || c->dying || wire_send(c->wire, STR_NONE, bytes) < 0)
+		return false;
+	*ret_full = wire_pending(c->wire) >= OUTPUT_PAUSE;
+	return true;
 }
 
 /* ---- in ---- */
@@ -249,8 +276,8 @@ hello(struct client *c)
 
 	svc_random(random, sizeof(random));
 	msframe_server_hello(answer, (uint32_t)time(NULL), random);
-	return stream_send(c->stream, STR_NONE,
-		   (struct str){(const char *)answer, sizeof(answer)}) == ED_OK;
+	return wire_send(c->wire, STR_NONE, (struct str){(const char *)answer, sizeof(answer)}) ==
+	       ED_OK;
 }
 
 /* Bytes used by what stands first; 0: more are wanted; < 0: the connection is refused. */
@@ -259,6 +286,9 @@ first(struct client *c, struct str bytes)
 {
 	enum msframe_first what = msframe_first(bytes);
 
+	/* Whoever can do TLS speaks RFC 8656 in it; the Lync dialect has its own look of TLS. */
+	if (wire_is_tls(c->wire) && what != MSFRAME_FIRST_STANDARD && what != MSFRAME_FIRST_MORE)
+		what = MSFRAME_FIRST_CLOSE;
 	switch (what) {
 	case MSFRAME_FIRST_MORE:
 		return 0;
@@ -309,12 +339,11 @@ one_unit(struct client *c, const struct msframe *f)
 }
 
 static ptrdiff_t
-on_bytes(struct stream *s, void *arg, struct str bytes)
+on_bytes(void *arg, struct str bytes)
 {
 	struct client *c = arg;
 	size_t used = 0;
 
-	(void)s;
 	c->spoke = true;
 	while (!c->dying && used < bytes.n) {
 		struct str left = str_from(bytes, used);
@@ -326,6 +355,9 @@ on_bytes(struct stream *s, void *arg, struct str bytes)
 			n = first(c, left);
 			if (n == 0 && c->mode != MODE_FIRST)
 				continue;
+		} else if (c->mode == MODE_RAW) {
+			n = c->joint && joint_from_client(c->joint, left) ? (int64_t)left.n
+									  : ED_GONE;
 		} else {
 			n = c->mode == MODE_FRAMES ? msframe_next(left, max, &f)
 						   : msframe_next_standard(left, max, &f);
@@ -342,10 +374,14 @@ on_bytes(struct stream *s, void *arg, struct str bytes)
 }
 
 static void
-on_down(struct stream *s, void *arg)
+on_down(void *arg, const char *why)
 {
-	(void)s;
-	end(arg);
+	struct client *c = arg;
+	char from[ADDR_STR_LEN];
+
+	log_debug(AREA_TURN, "", "client_ended", "client=%s why=%s",
+	    addr_str(&c->flow.client, from), why);
+	end(c);
 }
 
 static void
@@ -365,15 +401,18 @@ make_room(struct avedge *av)
 void
 client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local)
 {
-	static const struct stream_ops ops = {
+	static const struct wire_ops ops = {
 	    .on_bytes = on_bytes, .on_drained = on_drained, .on_down = on_down};
-	static const struct stream_limits lim = {.input = FRAME_MAX, .output = OUTPUT_MAX};
 	struct av_listener *l = arg;
 	struct avedge *av = l->av;
+	struct wire_conf conf = {.tls = l->tls == AV_TLS_NEVER ? NULL : av->tls,
+	    .tls_only = l->tls == AV_TLS_ONLY,
+	    .input = FRAME_MAX,
+	    .output = OUTPUT_MAX};
 	struct client *c;
 
-	(void)local;
-	if (av->draining || admit_take(av->admit, peer, loop_now_ms(av->loop)) != ADMIT_OK) {
+	if (av->draining || (l->tls == AV_TLS_ONLY && !av->tls) ||
+	    admit_take(av->admit, peer, loop_now_ms(av->loop)) != ADMIT_OK) {
 		close(fd);
 		return;
 	}
@@ -388,8 +427,8 @@ client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *
 	c->bury.run = bury;
 	c->since_ms = loop_now_ms(av->loop);
 	c->flow = (struct turn_flow){.client = *peer, .listener = l->index, .transport = TURN_TCP};
-	c->stream = stream_accept(av->loop, fd, &lim, &ops, c);
-	if (!c->stream)
+	c->wire = wire_accept(av->loop, fd, peer, local, &conf, &ops, c);
+	if (!c->wire)
 		goto fail;
 	if (!number(av, c))
 		goto fail;
@@ -399,7 +438,7 @@ client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *
 	return;
 fail:
 	if (c)
-		stream_close(c->stream);
+		wire_finish(c->wire);
 	free(c);
 	admit_drop(av->admit, peer, false);
 }

@@ -3,6 +3,8 @@
  * avedge/egress.c: carries out what proto/turn has decided.
  */
 #include "avedge/internal.h"
+
+#define PAIR_TRIES 64u
 #include "proto/turn/allocation.h"
 
 static void
@@ -40,13 +42,36 @@ to_peer(const struct turn_act *act)
 		peer_send(r, &act->peer, pkt_str(act->pkt));
 }
 
+/* An even port and the one above; others may hold the upper one, so a few draws. */
+static struct av_relay *
+open_pair(struct avedge *av, const struct turn_act *act)
+{
+	for (unsigned i = 0; i < PAIR_TRIES; i++) {
+		struct av_relay *r = av_relay_open(av, act->a, act->family, act->transport, true);
+		struct av_relay *above = r ? av_relay_open_above(r) : NULL;
+
+		if (!r)
+			return NULL;
+		if (above) {
+			turn_server_reserved(
+			    av->server, act->a, above, act->family, loop_now_ms(av->loop));
+			return r;
+		}
+		av_relay_close(r);
+	}
+	return NULL;
+}
+
 static void
 open_relay(struct avedge *av, const struct turn_act *act)
 {
-	struct av_relay *r = NULL;
+	struct av_relay *r = act->relay; /* one that was reserved */
 
-	if (!av->draining)
-		r = av_relay_open(av, act->a, act->family, act->transport, act->even);
+	if (r)
+		r->a = act->a;
+	else if (!av->draining)
+		r = act->pair ? open_pair(av, act)
+			      : av_relay_open(av, act->a, act->family, act->transport, act->even);
 	if (r && r->conn)
 		client_has_allocation(av, r->conn);
 	turn_server_relay_opened(
@@ -75,6 +100,15 @@ run_one(struct avedge *av, const struct turn_act *act)
 		break;
 	case TURN_ACT_CLOSE_CLIENT:
 		client_close(av, act->flow.conn);
+		break;
+	case TURN_ACT_CONNECT:
+		joint_connect(av, act->relay, act->ticket, &act->peer);
+		break;
+	case TURN_ACT_JOIN:
+		joint_bind(av, act->a, act->ticket, act->flow.conn);
+		break;
+	case TURN_ACT_CLOSE_PEER:
+		joint_close(act->a, act->ticket);
 		break;
 	}
 }

@@ -22,6 +22,8 @@ ingress_on_peer(void *arg, struct udp_socket *s, struct pkt *p, const struct add
 	struct av_relay *r = arg;
 	struct avedge *av = r->av;
 
+	if (!r->a) /* reserved, and nobody has come for it yet */
+		return;
 	turn_server_peer_input(av->server, r->a, from, p, loop_now_ms(av->loop), &av->acts);
 	egress_run(av);
 }

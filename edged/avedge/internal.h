@@ -5,6 +5,7 @@
 #ifndef EDGED_AVEDGE_INTERNAL_H
 #define EDGED_AVEDGE_INTERNAL_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,15 +18,20 @@
 #include "svc/svc.h"
 
 struct avedge;
-struct admit;  /* net/admit.h */
-struct client; /* client.c: a TCP client */
-struct stream; /* net/stream.h */
+struct admit;   /* net/admit.h */
+struct client;  /* client.c: a TCP client */
+struct joint;   /* joint.c */
+struct stream;  /* net/stream.h */
+struct tls_ctx; /* net/tls.h */
+
+enum av_tls { AV_TLS_NEVER, AV_TLS_TOO, AV_TLS_ONLY };
 
 struct av_listener {
 	struct avedge *av;
 	struct udp_socket *udp; /* one of the two */
 	struct listener *tcp;
 	uint8_t index; /* row of turn_conf.listeners */
+	uint8_t tls;   /* enum av_tls, of TCP */
 };
 
 #define AV_EARLY_MAX 4u
@@ -33,10 +39,11 @@ struct av_listener {
 /* A relayed transport address: what turn_act.relay points to. */
 struct av_relay {
 	struct avedge *av;
-	struct turn_allocation *a;
-	struct udp_socket *udp;  /* datagrams */
-	struct listener *listen; /* or streams (MS dialect over TCP) */
-	struct list peers;       /* struct peer, peer.c */
+	struct turn_allocation *a; /* NULL: reserved */
+	struct udp_socket *udp;    /* datagrams */
+	struct listener *listen;   /* or streams (MS dialect over TCP) */
+	struct list peers;         /* struct peer, peer.c */
+	struct list joints;        /* struct joint, joint.c: RFC 6062 */
 	struct addr bound;
 	uint32_t n_peers;
 	/* Connections that came before the client's Send to their address; peer.c. */
@@ -59,8 +66,12 @@ struct avedge {
 	struct av_listener listeners[TURN_LISTENERS];
 	uint8_t n_listeners;
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
-	const char *device;                             /* of the external interface */
+	struct addr own[TURN_POLICY_OWN]; /* of this machine, as they were at the start */
+	uint32_t n_own;
+	uint32_t mtu;             /* of the external interface */
+	char device[IF_NAMESIZE]; /* its name; a copy: a reload ends the configuration */
 	struct turn_conf conf, next_conf;
+	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;
 	struct turn_acts acts; /* of the call under way */
 	struct pkt_pool *big;  /* frames of streams */
@@ -76,6 +87,12 @@ struct avedge {
 int avedge_turn_conf(struct avedge *av, const struct conf *conf, struct turn_conf *ret,
     const char **ret_why) ED_MUST_CHECK;
 
+/* Once, before the sandbox closes. */
+void avedge_read_machine(struct avedge *av);
+/* The external certificate for turns:; *ret NULL when that is off. */
+int avedge_tls_new(struct avedge *av, const struct conf *conf, struct tls_ctx **ret,
+    const char **ret_why) ED_MUST_CHECK;
+
 /* egress.c */
 /* Carries out av->acts (which the call that made them has just filled). */
 void egress_run(struct avedge *av);
@@ -87,6 +104,8 @@ void ingress_on_peer(void *arg, struct udp_socket *s, struct pkt *p, const struc
 /* relay.c */
 struct av_relay *av_relay_open(
     struct avedge *av, struct turn_allocation *a, uint8_t family, uint8_t transport, bool even);
+/* The port above r's, for whoever comes with its token; NULL: it is taken. */
+struct av_relay *av_relay_open_above(const struct av_relay *r);
 struct av_relay *av_relay_close(struct av_relay *r);
 
 /* cred.c */
@@ -96,6 +115,9 @@ void cred_ask(struct avedge *av, uint32_t ticket, struct str username);
 void notes_write(struct avedge *av, const struct turn_acts *acts);
 void notes_register(void);
 void notes_collect(struct avedge *av);
+
+/* sessions.c */
+void sessions_write(struct avedge *av, struct svc_ctl_reply *reply);
 
 /* client.c */
 void client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);
@@ -114,6 +136,22 @@ int client_pools_new(struct avedge *av) ED_MUST_CHECK;
 void client_pools_free(struct avedge *av);
 /* A connection has an allocation now: it no longer counts among those that may be put out. */
 void client_has_allocation(struct avedge *av, uint32_t conn);
+
+/* RFC 6062: from now on that connection carries j's bytes; NULL: no longer. False: it has gone. */
+bool client_join(struct avedge *av, uint32_t conn, struct joint *j);
+/* False when they do not fit: the connection must end. *ret_full: joint_client_drained follows. */
+bool client_send_raw(struct avedge *av, uint32_t conn, struct str bytes, bool *ret_full);
+
+/* joint.c */
+void joint_connect(struct avedge *av, struct av_relay *r, uint32_t id, const struct addr *to);
+void joint_on_accept(struct av_relay *r, int fd, const struct addr *from);
+void joint_bind(struct avedge *av, const struct turn_allocation *a, uint32_t id, uint32_t conn);
+void joint_close(const struct turn_allocation *a, uint32_t id);
+void joint_close_all(struct av_relay *r);
+/* False: the connection must end. */
+bool joint_from_client(struct joint *j, struct str bytes);
+void joint_client_drained(struct joint *j);
+void joint_client_gone(struct joint *j);
 
 /* peer.c */
 void peer_init(struct av_relay *r);

@@ -30,6 +30,8 @@ static struct stats_row counters[TURN_COUNT__N] = {
 	"Clients that insist on another Message Integrity than HMAC-SHA-1", 0},
     [TURN_COUNT_USER_LIMIT] = {"edged_av_port_limit_exceeded_total", STATS_COUNTER,
 	"Allocations refused by a quota", 0},
+    [TURN_COUNT_NOT_SHARED] = {"edged_av_not_shared_total", STATS_COUNTER,
+	"Allocations counted by their worker alone: the shared table was full", 0},
     [TURN_COUNT_NO_PORT] = {"edged_av_no_port_total", STATS_COUNTER,
 	"Allocations refused for want of a relay port", 0},
 #define DROP(count, reason)                                                                        \
@@ -46,6 +48,7 @@ static struct stats_row counters[TURN_COUNT__N] = {
     DROP(TURN_COUNT_DROP_NO_PERMISSION, "no_permission"),
     DROP(TURN_COUNT_DROP_BANDWIDTH, "bandwidth"),
     DROP(TURN_COUNT_DROP_MULTIPLEX, "multiplex"),
+    DROP(TURN_COUNT_DROP_TOO_LONG, "too_long"),
     DROP(TURN_COUNT_DROP_OTHER, "other"),
 };
 
@@ -103,6 +106,19 @@ note_ended(const struct turn_allocation *a, const char *why)
 	    a->id, why, a->packets[0], a->packets[1], a->bytes[0], a->bytes[1]);
 }
 
+/* Other workers hold ports of the range too: edgectl sessions shows all of them. */
+static void
+note_no_port(struct avedge *av, const struct addr *client)
+{
+	char peer[ADDR_STR_LEN], user[TURN_USER_STR_LEN];
+	uint32_t held = turn_server_most(av->server, user);
+
+	log_warning(AREA_TURN, "AVR-5002", "no_relay_port",
+	    "range=%u-%u in_use=%u peer=%s most=%s held=%u", av->conf.policy.relay_port_min,
+	    av->conf.policy.relay_port_max, ports_in_use(av->ports), addr_ip_str(client, peer),
+	    held ? user : "-", held);
+}
+
 void
 notes_write(struct avedge *av, const struct turn_acts *acts)
 {
@@ -121,9 +137,7 @@ notes_write(struct avedge *av, const struct turn_acts *acts)
 		    addr_ip_str(&acts->note_peer, peer), acts->detail);
 		break;
 	case TURN_NOTE_NO_PORT:
-		log_warning(AREA_TURN, "AVR-5002", "no_relay_port", "range=%u-%u in_use=%u peer=%s",
-		    av->conf.policy.relay_port_min, av->conf.policy.relay_port_max,
-		    ports_in_use(av->ports), addr_ip_str(&acts->note_peer, peer));
+		note_no_port(av, &acts->note_peer);
 		break;
 	case TURN_NOTE_USER_LIMIT:
 		log_notice(AREA_TURN, "AVR-5003", "port_limit", "limit=%s peer=%s", acts->detail,

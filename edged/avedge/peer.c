@@ -206,7 +206,7 @@ peer_open(struct av_relay *r, const struct addr *to)
 {
 	struct avedge *av = r->av;
 	struct peer *p = peer_new(r, to);
-	struct addr bind = r->bound;
+	struct stream_target target = {.to = *to, .bind = r->bound, .device = av->device};
 
 	if (!p)
 		return NULL;
@@ -215,8 +215,8 @@ peer_open(struct av_relay *r, const struct addr *to)
 		p->port = ports_take(av->ports, to->family == 6 ? 3u : 2u, false);
 		if (p->port == 0)
 			break;
-		bind.port = p->port;
-		p->stream = stream_connect(av->loop, to, &bind, av->device, &lim, &ops, p);
+		target.bind.port = p->port;
+		p->stream = stream_connect(av->loop, &target, &lim, &ops, p);
 		if (!p->stream) {
 			ports_give_back(av->ports, to->family == 6 ? 3u : 2u, p->port);
 			p->port = 0;
@@ -295,6 +295,7 @@ void
 peer_init(struct av_relay *r)
 {
 	list_init(&r->peers);
+	list_init(&r->joints);
 	timer_init(&r->early_until, on_early_over);
 }
 
@@ -327,7 +328,12 @@ peer_on_accept(void *arg, int fd, const struct addr *from, const struct addr *lo
 {
 	struct av_relay *r = arg;
 	struct avedge *av = r->av;
+
 	(void)local;
+	if (!r->a->ms) {
+		joint_on_accept(r, fd, from);
+		return;
+	}
 	if (turn_server_peer_accept(av->server, r->a, from, loop_now_ms(av->loop)))
 		peer_take(r, fd, from);
 	else if (!early_keep(r, fd, from))
@@ -352,6 +358,7 @@ void
 peer_close_all(struct av_relay *r)
 {
 	early_close(r);
+	joint_close_all(r);
 	if (r->transport == TURN_TCP)
 		client_forget_relay(r->av, r->conn);
 	while (!list_is_empty(&r->peers))

@@ -63,6 +63,16 @@ ports_take(struct ports *p, unsigned kind, bool even)
 	return 0;
 }
 
+bool
+ports_take_one(struct ports *p, unsigned kind, uint16_t port)
+{
+	if (port < p->min || port > p->max || is_used(p, kind, port))
+		return false;
+	p->used[kind][port / 8] |= (uint8_t)(1u << port % 8);
+	p->in_use++;
+	return true;
+}
+
 void
 ports_give_back(struct ports *p, unsigned kind, uint16_t port)
 {

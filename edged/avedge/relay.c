@@ -73,30 +73,76 @@ bind_any(struct avedge *av, struct av_relay *r, uint8_t family, bool even, int *
 	return ED_LIMIT;
 }
 
-struct av_relay *
-av_relay_open(
-    struct avedge *av, struct turn_allocation *a, uint8_t family, uint8_t transport, bool even)
+static struct av_relay *
+relay_new(struct avedge *av, struct turn_allocation *a, uint8_t transport)
 {
-	static const struct listener_ops ops = {.on_accept = peer_on_accept};
 	struct av_relay *r = calloc(1, sizeof(*r));
-	int fd;
 
 	if (!r)
 		return NULL;
 	r->av = av;
 	r->a = a;
 	r->transport = transport;
-	r->conn = a->flow.conn;
+	r->conn = a ? a->flow.conn : 0;
 	peer_init(r);
+	return r;
+}
+
+/* Takes fd over. */
+static struct av_relay *
+relay_listen(struct av_relay *r, int fd)
+{
+	static const struct listener_ops ops = {.on_accept = peer_on_accept};
+	int one = 1;
+
+	/* The port was bound alone; only now may connections of ours share it (RFC 6062 5.2). */
+	if (r->transport == TURN_TCP && !r->a->ms)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (r->transport == TURN_UDP)
+		r->udp = udp_open(r->av->udp, fd, ingress_on_peer, r);
+	else
+		r->listen = listener_new(r->av->loop, fd, &ops, r);
+	return r->udp || r->listen ? r : av_relay_close(r);
+}
+
+struct av_relay *
+av_relay_open(
+    struct avedge *av, struct turn_allocation *a, uint8_t family, uint8_t transport, bool even)
+{
+	struct av_relay *r = relay_new(av, a, transport);
+	int fd;
+
+	if (!r)
+		return NULL;
 	if (bind_any(av, r, family, even, &fd) < 0) {
 		free(r);
 		return NULL;
 	}
-	if (transport == TURN_UDP)
-		r->udp = udp_open(av->udp, fd, ingress_on_peer, r);
-	else
-		r->listen = listener_new(av->loop, fd, &ops, r);
-	return r->udp || r->listen ? r : av_relay_close(r);
+	return relay_listen(r, fd);
+}
+
+struct av_relay *
+av_relay_open_above(const struct av_relay *lower)
+{
+	struct avedge *av = lower->av;
+	unsigned kind = kind_of(lower->bound.family, lower->transport);
+	struct av_relay *r = relay_new(av, NULL, lower->transport);
+	int fd;
+
+	if (!r)
+		return NULL;
+	r->bound = lower->bound;
+	r->bound.port++;
+	if (!ports_take_one(av->ports, kind, r->bound.port)) {
+		free(r);
+		return NULL;
+	}
+	if (bind_one(av, &r->bound, r->transport, &fd) < 0) {
+		ports_give_back(av->ports, kind, r->bound.port);
+		free(r);
+		return NULL;
+	}
+	return relay_listen(r, fd);
 }
 
 struct av_relay *

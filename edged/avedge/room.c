@@ -5,19 +5,25 @@
 #include "avedge/room.h"
 
 #include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "avedge/internal.h"
 #include "base/digest.h"
 #include "conf/conf.h"
-#include "net/steer.h"
+#include "net/tls.h"
 #include "proto/turn/allocation.h"
+#include "proto/turn/shared.h"
 #include "svc/log.h"
 
 #define SOCKET_BUFFER (4 << 20)
 #define TICK_MS       1000u
+#define MTU_USUAL     1500u
 
 static void
 on_tick(struct timer *t, uint64_t now_ms)
@@ -46,7 +52,16 @@ static bool
 is_tcp(enum svc_listener_kind kind)
 {
 	return kind == SVC_LISTEN_AV_TCP_EXTERNAL || kind == SVC_LISTEN_AV_TCP_INTERNAL ||
-	       kind == SVC_LISTEN_AV_STANDARD_TCP;
+	       kind == SVC_LISTEN_AV_STANDARD_TCP || kind == SVC_LISTEN_AV_TLS;
+}
+
+/* The certificate is the external one: inside nobody asks for it. */
+static enum av_tls
+tls_of(enum svc_listener_kind kind)
+{
+	return kind == SVC_LISTEN_AV_TLS            ? AV_TLS_ONLY
+	       : kind == SVC_LISTEN_AV_TCP_INTERNAL ? AV_TLS_NEVER
+						    : AV_TLS_TOO;
 }
 
 static int
@@ -61,11 +76,8 @@ open_listener(struct avedge *av, const struct svc_listener *sl)
 		close(sl->fd);
 		return ED_UNSUPPORTED;
 	}
-	if (svc_workers(av->svc) > 1 &&
-	    steer_by_source(sl->fd, sl->addr.family, svc_workers(av->svc)) < 0)
-		log_warning(AREA_TURN, "", "not_steered",
-		    "kind=%d lost=\"one worker per client address\"", (int)sl->kind);
-	*l = (struct av_listener){.av = av, .index = av->n_listeners};
+	*l = (struct av_listener){
+	    .av = av, .index = av->n_listeners, .tls = (uint8_t)tls_of(sl->kind)};
 	if (is_udp(sl->kind)) {
 		udp_set_buffers(sl->fd, SOCKET_BUFFER);
 		l->udp = udp_open(av->udp, sl->fd, ingress_on_datagram, l);
@@ -100,6 +112,24 @@ open_listeners(struct avedge *av, const char **ret_why)
 	return ED_OK;
 }
 
+/* 1500 where it cannot be told. */
+static uint32_t
+mtu_of(const char *device)
+{
+	struct ifreq ifr = {0};
+	int fd, r = -1;
+
+	if (!device[0] || strlen(device) >= sizeof(ifr.ifr_name))
+		return MTU_USUAL;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return MTU_USUAL;
+	memcpy(ifr.ifr_name, device, strlen(device) + 1);
+	r = ioctl(fd, SIOCGIFMTU, &ifr);
+	close(fd);
+	return r == 0 && ifr.ifr_mtu > 0 ? (uint32_t)ifr.ifr_mtu : MTU_USUAL;
+}
+
 static void
 avedge_free(struct avedge *av)
 {
@@ -114,12 +144,17 @@ avedge_free(struct avedge *av)
 			turn_server_end(av->server, turn_server_any(av->server), "stop", acts);
 			egress_run(av);
 		}
+		/* and what is reserved */
+		while (turn_server_tick(av->server, loop_now_ms(av->loop) + 60000, acts))
+			egress_run(av);
 	}
 	for (uint8_t i = 0; i < av->n_listeners; i++) {
 		udp_close(av->listeners[i].udp);
 		listener_free(av->listeners[i].tcp);
 	}
 	turn_server_free(av->server);
+	tls_ctx_unref(av->tls);
+	tls_ctx_unref(av->next_tls);
 	ports_free(av->ports);
 	client_pools_free(av);
 	udp_free(av->udp);
@@ -154,7 +189,10 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 		return ED_NOMEM;
 	av->svc = svc;
 	av->loop = svc_loop(svc);
-	av->device = conf->external.interface ? conf->external.interface : "";
+	if (conf->external.interface)
+		snprintf(av->device, sizeof(av->device), "%s", conf->external.interface);
+	avedge_read_machine(av);
+	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
 	if (digest_setup() < 0)
@@ -171,6 +209,14 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	r = avedge_turn_conf(av, conf, &av->conf, ret_why);
 	if (r < 0)
 		goto out;
+	r = avedge_tls_new(av, conf, &av->tls, ret_why);
+	if (r < 0)
+		goto out;
+	av->conf.worker = svc_worker(svc);
+	if (av->conf.worker < TURN_SHARED_WORKERS)
+		av->conf.shared = turn_shared_at(svc_shared(svc), role_rows[ROLE_AV].shared);
+	if (av->conf.shared)
+		turn_shared_reset(av->conf.shared, av->conf.worker);
 	svc_random(av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
 	r = turn_server_new(&av->conf, &av->server);
 	if (r < 0)
@@ -188,8 +234,9 @@ static int
 prepare(void *room, const struct conf *next, const char **ret_why)
 {
 	struct avedge *av = room;
+	int r = avedge_turn_conf(av, next, &av->next_conf, ret_why);
 
-	return avedge_turn_conf(av, next, &av->next_conf, ret_why);
+	return r < 0 ? r : avedge_tls_new(av, next, &av->next_tls, ret_why);
 }
 
 static void
@@ -199,13 +246,18 @@ commit(void *room)
 
 	memcpy(av->next_conf.nonce_secret, av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
 	av->conf = av->next_conf;
+	tls_ctx_unref(av->tls); /* connections keep the one they were born with */
+	av->tls = av->next_tls;
+	av->next_tls = NULL;
 	turn_server_set_conf(av->server, &av->conf);
 }
 
 static void
 rollback(void *room)
 {
-	(void)room;
+	struct avedge *av = room;
+
+	av->next_tls = tls_ctx_unref(av->next_tls);
 }
 
 static void
@@ -217,28 +269,6 @@ drain(void *room)
 	timer_set(av->loop, &av->tick, loop_now_ms(av->loop));
 }
 
-struct listing {
-	struct svc_ctl_reply *reply;
-	unsigned n;
-};
-
-static void
-list_one(const struct turn_allocation *a, void *arg)
-{
-	struct listing *l = arg;
-	char client[ADDR_STR_LEN], relayed[ADDR_STR_LEN];
-
-	svc_reply(l->reply,
-	    "%s{\"alloc\":%u,\"client\":\"%s\",\"transport\":\"%s\",\"relayed\":\"%s\","
-	    "\"dialect\":\"%s\",\"permissions\":%u,\"packets_from_client\":%" PRIu64
-	    ",\"packets_from_peer\":%" PRIu64 ",\"bytes_from_client\":%" PRIu64
-	    ",\"bytes_from_peer\":%" PRIu64 "}",
-	    l->n++ ? "," : "", a->id, addr_str(&a->flow.client, client),
-	    a->flow.transport == TURN_TCP ? "tcp" : "udp",
-	    addr_str(&a->relayed[a->relayed[0].family ? 0 : 1], relayed), a->dialect->name,
-	    a->permissions.n, a->packets[0], a->packets[1], a->bytes[0], a->bytes[1]);
-}
-
 static void
 control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply)
 {
@@ -247,14 +277,7 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 	(void)arg;
 	notes_collect(av);
 	if (str_eq(verb, STR("sessions"))) {
-		struct listing l = {.reply = reply};
-
-		svc_reply(reply,
-		    "{\"datagrams\":\"%s\",\"ports_in_use\":%u,\"ports\":%u,\"allocations\":[",
-		    av->has_ring ? "io_uring" : "recvmmsg", ports_in_use(av->ports),
-		    ports_total(av->ports));
-		turn_server_each(av->server, list_one, &l);
-		svc_reply(reply, "]}");
+		sessions_write(av, reply);
 	} else if (str_eq(verb, STR("status"))) {
 		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,

@@ -178,6 +178,9 @@ conf_certs_read(struct conf *c, struct conf_report *report)
 		r = read_text(c, "certificates.external_trust", c->certificates.external_trust,
 		    TRUST_MAX, &c->certificates.external_trust_pem, report);
 	if (r == ED_OK)
+		r = read_text(c, "certificates.external_crl", c->certificates.external_crl,
+		    TRUST_MAX, &c->certificates.external_crl_pem, report);
+	if (r == ED_OK)
 		r = read_text(c, "certificates.internal_trust", c->certificates.internal_trust,
 		    TRUST_MAX, &c->certificates.internal_trust_pem, report);
 	return r;

@@ -73,6 +73,8 @@ check_run(const struct conf *c, const struct conf_keys *keys, enum check_mode mo
 		conf_report_add(report, c, CONF_ERROR, "CHECK", NULL, NULL, "out of memory");
 		goto out;
 	}
+	if (mode == CHECK_FILE)
+		host_read_clock(host);
 	ck.host = host;
 	ck.now_s = (int64_t)time(NULL);
 	ck.n_specs = listen_plan(c, ck.specs, LISTEN_SPECS_MAX);

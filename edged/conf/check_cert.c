@@ -110,6 +110,12 @@ read_usage(struct check_cert_facts *f, X509 *x)
 	f->eku_client = !f->has_eku || (eku & (XKU_SSL_CLIENT | XKU_ANYEKU));
 }
 
+static bool
+has_crl_place(const X509 *x)
+{
+	return X509_get_ext_by_NID(x, NID_crl_distribution_points, -1) >= 0;
+}
+
 static enum cert_signature
 signature_of(const X509 *x)
 {
@@ -225,6 +231,7 @@ cert_facts_read(
 		read_alt_names(ret, leaf);
 		read_usage(ret, leaf);
 		ret->signature = signature_of(leaf);
+		ret->has_crl_place = has_crl_place(leaf);
 		read_chain(ret, chain, trust_pem);
 		read_key_match(ret, leaf, key_pem);
 	}
@@ -257,6 +264,19 @@ cert_facts_has_name(const struct check_cert_facts *f, struct str name, bool wild
 	return false;
 }
 
+/* Whether the inside's own authority made the certificate that the world sees (CERT-EXT-10). */
+static bool
+is_of_inside(const char *chain_pem, const char *internal_trust_pem)
+{
+	STACK_OF(X509) *chain = *chain_pem && *internal_trust_pem ? read_pem(chain_pem) : NULL;
+	bool of_inside =
+	    chain && sk_X509_num(chain) > 0 &&
+	    issued_by_one_of(sk_X509_value(chain, sk_X509_num(chain) - 1), internal_trust_pem);
+
+	sk_X509_pop_free(chain, X509_free);
+	return of_inside;
+}
+
 struct check_cert_facts *
 check_certs_read(const struct conf *c, const struct conf_keys *keys)
 {
@@ -275,6 +295,7 @@ check_certs_read(const struct conf *c, const struct conf_keys *keys)
 		    inside ? c->certificates.internal_trust_pem
 			   : c->certificates.external_trust_pem,
 		    key);
+		f[b].private_ca = is_of_inside(cert->chain_pem, c->certificates.internal_trust_pem);
 	}
 	return f;
 }

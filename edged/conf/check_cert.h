@@ -35,6 +35,8 @@ struct check_cert_facts {
 	bool chain_complete; /* the last is a root or issued by one of the trust file (or none
 				given) */
 	bool self_signed;
+	bool has_crl_place; /* a CRL distribution point */
+	bool private_ca;    /* the last of the chain is, or is issued by, one of internal_trust */
 };
 
 /* BINDING__N of them; keys may be NULL. NULL without memory. */

@@ -70,9 +70,26 @@ good_cert(struct check_cert_facts *f, const char *cn, const char *print)
 	    .eku_client = true,
 	    .n_chain = 1,
 	    .chain_in_order = true,
-	    .chain_complete = true};
+	    .chain_complete = true,
+	    .has_crl_place = true};
 	snprintf(f->cn, sizeof(f->cn), "%s", cn);
 	snprintf(f->fingerprint, sizeof(f->fingerprint), "%s", print);
+}
+
+static void
+add_route(struct host_facts *h, const char *interface, const char *net)
+{
+	snprintf(h->routes[h->n_routes].interface, sizeof(h->routes[0].interface), "%s", interface);
+	assert_int_equal(addr_net_parse(&h->routes[h->n_routes++].net, str_of(net)), ED_OK);
+}
+
+static void
+add_card(struct host_facts *h, const char *name)
+{
+	snprintf(h->cards[h->n_cards].name, sizeof(h->cards[0].name), "%s", name);
+	h->cards[h->n_cards].rp_filter = 2;
+	h->cards[h->n_cards].arp_ignore = 1;
+	h->cards[h->n_cards++].arp_announce = 2;
 }
 
 static struct facts *
@@ -91,6 +108,12 @@ good_facts(void)
 	add_addr(&f->host, "eth1", "fe80::2", 64);
 	snprintf(f->host.default_routes[0].interface, 16, "eth0");
 	f->host.n_default_routes = 1;
+	add_route(&f->host, "eth0", "0.0.0.0/0");
+	add_route(&f->host, "eth1", "10.0.0.0/8");
+	add_card(&f->host, "eth0");
+	add_card(&f->host, "eth1");
+	assert_int_equal(addr_parse_ip(&f->host.resolvers[0], STR("192.0.2.53")), ED_OK);
+	f->host.n_resolvers = 1;
 	f->host.local_port_min = 32768;
 	f->host.local_port_max = 60999;
 	snprintf(f->host.reserved_ports, sizeof(f->host.reserved_ports), "8080,50000-59999");
@@ -143,225 +166,7 @@ run_over(const struct conf *c, const struct facts *f, struct conf_report *rep)
 	check_run_over(&ck);
 }
 
-static void
-one_default_route_inside(struct facts *f)
-{
-	snprintf(f->host.default_routes[0].interface, 16, "eth1");
-}
-static void
-two_default_routes(struct facts *f)
-{
-	f->host.default_routes[1] = f->host.default_routes[0];
-	f->host.n_default_routes = 2;
-}
-static void
-same_subnet(struct facts *f)
-{
-	add_addr(&f->host, "eth1", "203.0.113.99", 24);
-}
-static void
-forwarding(struct facts *f)
-{
-	f->host.forwards_v4 = true;
-}
-static void
-forwarding_v6(struct facts *f)
-{
-	f->host.forwards_v6 = true;
-}
-static void
-nothing_reserved(struct facts *f)
-{
-	snprintf(f->host.reserved_ports, sizeof(f->host.reserved_ports), "50000-50010");
-}
-static void
-short_host_name(struct facts *f)
-{
-	snprintf(f->host.name, sizeof(f->host.name), "edge");
-}
-static void
-foreign_web_server(struct facts *f)
-{
-	f->host.listeners[0].at = (struct addr){.family = 4, .port = 443};
-	f->host.n_listeners = 1;
-}
-static void
-san_inside(struct facts *f)
-{
-	f->certs[BINDING_INTERNAL].names[0] = name_inside;
-	f->certs[BINDING_INTERNAL].n_names = 1;
-}
-static void
-wrong_cn_inside(struct facts *f)
-{
-	snprintf(f->certs[BINDING_INTERNAL].cn, 64, "edge");
-}
-static void
-wildcard_cn_inside(struct facts *f)
-{
-	snprintf(f->certs[BINDING_INTERNAL].cn, 64, "*.contoso.net");
-}
-static void
-no_server_usage_inside(struct facts *f)
-{
-	f->certs[BINDING_INTERNAL].eku_server = false;
-}
-static void
-no_client_usage_outside(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].eku_client = false;
-}
-static void
-one_certificate(struct facts *f)
-{
-	snprintf(f->certs[BINDING_INTERNAL].fingerprint, 65, "aa");
-}
-static void
-other_cn_outside(struct facts *f)
-{
-	snprintf(f->certs[BINDING_EXTERNAL].cn, 64, "other.example");
-}
-static void
-no_access_name(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].names[0] = name_other;
-}
-static void
-no_webconf_name(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].names[1] = name_other;
-}
-static void
-inside_name_outside(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].names[2] = name_inside;
-	f->certs[BINDING_EXTERNAL].n_names = 3;
-}
-static void
-wildcard_cn_outside(struct facts *f)
-{
-	snprintf(f->certs[BINDING_EXTERNAL].cn, 64, "*.contoso.com");
-}
-static void
-no_av_cert(struct facts *f)
-{
-	f->certs[BINDING_AV_AUTH] = (struct check_cert_facts){0};
-}
-static void
-ec_av_cert(struct facts *f)
-{
-	f->certs[BINDING_AV_AUTH].rsa = false;
-}
-static void
-av_cert_ends(struct facts *f)
-{
-	f->certs[BINDING_AV_AUTH].not_after = NOW + 3600;
-}
-static void
-foreign_key(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].key_matches = false;
-}
-static void
-no_pem(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].parsed = false;
-}
-static void
-expired(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].not_after = NOW - 1;
-}
-static void
-not_yet(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].not_before = NOW + 1;
-}
-static void
-chain_cut(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].chain_complete = false;
-}
-static void
-small_key(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].key_bits = 1024;
-}
-static void
-pss_inside(struct facts *f)
-{
-	f->certs[BINDING_INTERNAL].signature = CERT_SIG_PSS;
-}
-static void
-md5_outside(struct facts *f)
-{
-	f->certs[BINDING_EXTERNAL].signature = CERT_SIG_MD5;
-}
-
-static const struct {
-	const char *rule;
-	enum conf_severity severity;
-	const char *from, *to;           /* change of the file */
-	void (*change)(struct facts *f); /* change of the facts */
-} bad_cases[] = {
-    {"CONF-01", CONF_ERROR, "fqdn = \"edge.contoso.net\";", "", NULL},
-    {"CONF-01", CONF_ERROR, "av: { realm = \"contoso.com\"; };", "", NULL},
-    {"CONF-02", CONF_ERROR, "\"203.0.113.10\"", "\"203.0.113\"", NULL},
-    {"CONF-02", CONF_ERROR, "\"10.0.0.0/8\"", "\"10.0.0.0/33\"", NULL},
-    {"TOP-01", CONF_ERROR, "interface = \"eth1\"", "interface = \"eth0\"", NULL},
-    {"TOP-01", CONF_ERROR, "interface = \"eth1\"", "interface = \"\"", NULL},
-    {"TOP-01", CONF_ERROR, "interface = \"eth1\"", "interface = \"eth7\"", NULL},
-    {"TOP-02", CONF_ERROR, NULL, NULL, same_subnet},
-    {"TOP-03", CONF_ERROR, NULL, NULL, one_default_route_inside},
-    {"TOP-03", CONF_ERROR, NULL, NULL, two_default_routes},
-    {"TOP-05", CONF_ERROR, NULL, NULL, forwarding},
-    {"TOP-05", CONF_ERROR, NULL, NULL, forwarding_v6},
-    {"TOP-07", CONF_WARNING, "interface = \"eth0\"", "interface = \"\"", NULL},
-    {"TOP-10", CONF_ERROR, NULL, NULL, nothing_reserved},
-    {"TOP-13", CONF_ERROR, NULL, NULL, short_host_name},
-    {"TOP-14", CONF_ERROR, "\"fe.contoso.net\" ]", "\"fe_1.contoso.net\" ]", NULL},
-    {"TOP-14", CONF_ERROR, "\"contoso.com\" ]", "\"contoso..com\" ]", NULL},
-    {"ADR-03", CONF_ERROR, "\"203.0.113.11\"", "\"203.0.113.10\"", NULL},
-    {"ADR-04", CONF_ERROR, "\"203.0.113.11\"", "\"192.168.0.11\"", NULL},
-    {"ADR-05", CONF_ERROR, "\"203.0.113.12\"", "\"192.168.0.12\"", NULL},
-    {"ADR-13", CONF_WARNING, "address = \"203.0.113.12\"",
-	"address = [ \"203.0.113.12\", \"2001:db8::1\" ]; public_address = \"198.51.100.1\"", NULL},
-    {"ADR-14", CONF_ERROR, "\"203.0.113.11\"", "\"203.0.113.77\"", NULL},
-    {"ADR-14", CONF_ERROR, "\"10.0.0.10\"", "\"203.0.113.11\"", NULL},
-    {"PORT-01", CONF_ERROR, "\"203.0.113.11\"", "\"203.0.113.12\"", NULL},
-    {"PORT-03", CONF_ERROR, NULL, NULL, foreign_web_server},
-    {"PORT-07", CONF_WARNING, "relay_port_max = 59999", "relay_port_max = 50100", NULL},
-    {"PORT-07", CONF_ERROR, "relay_port_max = 59999", "relay_port_max = 49999", NULL},
-    {"CERT-INT-01", CONF_ERROR, NULL, NULL, wrong_cn_inside},
-    {"CERT-INT-01", CONF_WARNING, NULL, NULL, wildcard_cn_inside},
-    {"CERT-INT-02", CONF_WARNING, NULL, NULL, san_inside},
-    {"CERT-INT-07", CONF_ERROR, NULL, NULL, no_server_usage_inside},
-    {"CERT-INT-08", CONF_ERROR, NULL, NULL, one_certificate},
-    {"CERT-EXT-01", CONF_WARNING, NULL, NULL, other_cn_outside},
-    {"CERT-EXT-02", CONF_ERROR, NULL, NULL, no_access_name},
-    {"CERT-EXT-04", CONF_ERROR, NULL, NULL, no_webconf_name},
-    {"CERT-EXT-05", CONF_WARNING, "\"contoso.com\" ]", "\"contoso.com\", \"b.com\" ]", NULL},
-    {"CERT-EXT-09", CONF_WARNING, NULL, NULL, inside_name_outside},
-    {"CERT-EXT-11", CONF_ERROR, NULL, NULL, one_certificate},
-    {"CERT-EXT-12", CONF_ERROR, NULL, NULL, wildcard_cn_outside},
-    {"CERT-EXT-14", CONF_WARNING, NULL, NULL, no_client_usage_outside},
-    {"CERT-AV-01", CONF_ERROR, NULL, NULL, no_av_cert},
-    {"CERT-AV-03", CONF_ERROR, NULL, NULL, ec_av_cert},
-    {"CERT-AV-08", CONF_ERROR, NULL, NULL, av_cert_ends},
-    {"CERT-ALL-01", CONF_ERROR, NULL, NULL, foreign_key},
-    {"CERT-ALL-01", CONF_ERROR, NULL, NULL, no_pem},
-    {"CERT-ALL-02", CONF_ERROR, NULL, NULL, expired},
-    {"CERT-ALL-02", CONF_ERROR, NULL, NULL, not_yet},
-    {"CERT-ALL-05", CONF_WARNING, NULL, NULL, chain_cut},
-    {"CERT-ALL-11", CONF_WARNING, NULL, NULL, small_key},
-    {"CERT-ALL-12", CONF_WARNING, NULL, NULL, pss_inside},
-    {"CERT-ALL-12", CONF_ERROR, NULL, NULL, md5_outside},
-    {"FED-01", CONF_ERROR, "\"bad.example\"", "\"FABRIKAM.com\"", NULL},
-    {"FED-01", CONF_ERROR, "allowed = (", "allowed = ( { domain = \"fabrikam.com\"; },", NULL},
-    {"FED-02", CONF_ERROR, "\"p1.example\"", "\"sip.fabrikam.com\"", NULL},
-    {"FED-03", CONF_ERROR, "\"p2.example\"", "\"p1.example\"", NULL},
-    {"FED-06", CONF_WARNING, "allow_federated_users = true", "allow_federated_users = false", NULL},
-};
+#include "conf/check_cases.h"
 
 static void
 the_good_file_breaks_no_rule(void **state)
@@ -377,18 +182,37 @@ the_good_file_breaks_no_rule(void **state)
 	conf_free(c);
 }
 
+static bool
+has_finding(const struct conf_report *rep, const char *rule)
+{
+	for (size_t k = 0; k < rep->n; k++)
+		if (strcmp(rep->v[k].rule, rule) == 0)
+			return true;
+	return false;
+}
+
+static struct conf_report
+run_case(const struct check_case *cc)
+{
+	struct conf *c = load_with(cc->from, cc->to);
+	struct facts *f = good_facts();
+	struct conf_report rep = {0};
+
+	if (cc->change)
+		cc->change(f);
+	run_over(c, f, &rep);
+	free(f);
+	conf_free(c);
+	return rep;
+}
+
 static void
 each_rule_finds_its_case(void **state)
 {
 	for (size_t i = 0; i < sizeof(bad_cases) / sizeof(bad_cases[0]); i++) {
-		struct conf *c = load_with(bad_cases[i].from, bad_cases[i].to);
-		struct facts *f = good_facts();
-		struct conf_report rep = {0};
+		struct conf_report rep = run_case(&bad_cases[i]);
 		bool hit = false;
 
-		if (bad_cases[i].change)
-			bad_cases[i].change(f);
-		run_over(c, f, &rep);
 		for (size_t k = 0; k < rep.n; k++)
 			hit |= strcmp(rep.v[k].rule, bad_cases[i].rule) == 0 &&
 			       rep.v[k].severity == bad_cases[i].severity;
@@ -397,21 +221,42 @@ each_rule_finds_its_case(void **state)
 			fail_msg("case %zu: %s was not found", i, bad_cases[i].rule);
 		}
 		conf_report_done(&rep);
-		free(f);
-		conf_free(c);
 	}
 }
 
 static void
-each_rule_has_a_case(void **state)
+each_rule_lets_its_good_case_pass(void **state)
+{
+	for (size_t i = 0; i < sizeof(good_cases) / sizeof(good_cases[0]); i++) {
+		struct conf_report rep = run_case(&good_cases[i]);
+
+		if (has_finding(&rep, good_cases[i].rule)) {
+			conf_report_print(&rep, stderr);
+			fail_msg("case %zu: %s was found", i, good_cases[i].rule);
+		}
+		conf_report_done(&rep);
+	}
+}
+
+static bool
+has_case(const struct check_case *cases, size_t n, const char *rule)
+{
+	for (size_t k = 0; k < n; k++)
+		if (strcmp(cases[k].rule, rule) == 0)
+			return true;
+	return false;
+}
+
+static void
+each_rule_has_a_pair(void **state)
 {
 	for (size_t i = 0; i < check_n_rules; i++) {
-		bool hit = false;
+		const char *id = check_rules[i].id;
 
-		for (size_t k = 0; k < sizeof(bad_cases) / sizeof(bad_cases[0]); k++)
-			hit |= strcmp(bad_cases[k].rule, check_rules[i].id) == 0;
-		if (!hit)
-			fail_msg("%s has no case", check_rules[i].id);
+		if (!has_case(bad_cases, sizeof(bad_cases) / sizeof(bad_cases[0]), id))
+			fail_msg("%s has no bad case", id);
+		if (!has_case(good_cases, sizeof(good_cases) / sizeof(good_cases[0]), id))
+			fail_msg("%s has no good case", id);
 	}
 }
 
@@ -461,7 +306,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_good_file_breaks_no_rule),
 	    cmocka_unit_test(each_rule_finds_its_case),
-	    cmocka_unit_test(each_rule_has_a_case),
+	    cmocka_unit_test(each_rule_lets_its_good_case_pass),
+	    cmocka_unit_test(each_rule_has_a_pair),
 	    cmocka_unit_test(laboratory_lowers_host_rules_only),
 	    cmocka_unit_test(a_finding_names_its_place),
 	};

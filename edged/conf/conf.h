@@ -69,10 +69,10 @@ struct conf_webconf_server { /* a conferencing server that we dial */
 
 struct conf_webconf_limits {
 	uint32_t clients, clients_warn, clients_per_address, failures_per_minute, refuse_s,
-	    connections_per_s, connections_burst, clients_per_link, links, tickets, first_flight,
-	    stream_buffer_kb, buffer_high_mb, buffer_low_mb, rate_kbit, rate_down_kbit,
-	    tls_handshake_ms, admit_ms, open_ms, first_octet_ms, idle_s, half_open_s, slow_s,
-	    lifetime_s, drain_s, ping_s, ticket_life_s;
+	    connections_per_s, connections_burst, connections_per_minute, clients_per_link, links,
+	    tickets, first_flight, stream_buffer_kb, buffer_high_mb, buffer_low_mb, rate_kbit,
+	    rate_down_kbit, tls_handshake_ms, admit_ms, open_ms, first_octet_ms, idle_s,
+	    half_open_s, slow_s, lifetime_s, drain_s, ping_s, ticket_life_s;
 };
 
 struct conf_connector_server { /* a conferencing server that the connector dials */
@@ -125,8 +125,8 @@ struct conf {
 	} internal;
 	struct {
 		struct conf_cert external, external_ecdsa, internal, av_auth, av_auth_next;
-		const char *external_trust, *internal_trust; /* paths */
-		const char *external_trust_pem, *internal_trust_pem;
+		const char *external_trust, *internal_trust, *external_crl; /* paths */
+		const char *external_trust_pem, *internal_trust_pem, *external_crl_pem;
 	} certificates;
 	struct {
 		struct {
@@ -158,6 +158,8 @@ struct conf {
 		struct conf_list blocked;
 		struct conf_provider *providers;
 		uint32_t n_providers;
+		const char *crl_check; /* off | soft | hard */
+		bool crl_fetch, require_client_usage, accept_common_name, mark_source_verifiable;
 		uint32_t outgoing_tls_count, discovered_rate, discovered_contacts,
 		    discovered_window_min;
 	} federation;
@@ -173,7 +175,7 @@ struct conf {
 		bool io_uring;
 		uint32_t coalesce_us;
 		struct conf_list allowed_peers; /* beside inside_peers, from every leg */
-		bool loopback_peers;
+		bool loopback_peers, tcp_allocations;
 		struct {
 			uint32_t allocations_per_user, allocations_per_address, kbit_per_port,
 			    kbit_per_user, challenges_per_s, lifetime_s, refresh_grace_s;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * conf/host.c: reads the host's facts: getifaddrs and /proc. No name is resolved: the full host
+ * conf/host.c: reads the host's facts: interfaces and /proc. No name is resolved: the full host
  * name comes from the kernel or from /etc/hosts.
  */
 #include "conf/host.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <ifaddrs.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,92 +65,6 @@ read_name(struct host_facts *h)
 	snprintf(h->name, sizeof(h->name), "%s", name);
 	if (!strchr(name, '.'))
 		full_name_from_hosts(name, h->name, sizeof(h->name));
-}
-
-static unsigned
-prefix_of(const struct sockaddr *mask)
-{
-	const unsigned char *p;
-	size_t n;
-	unsigned bits = 0;
-
-	if (!mask)
-		return 0;
-	p = mask->sa_family == AF_INET6
-		? (const unsigned char *)&((const struct sockaddr_in6 *)(const void *)mask)
-		      ->sin6_addr
-		: (const unsigned char *)&((const struct sockaddr_in *)(const void *)mask)
-		      ->sin_addr;
-	n = mask->sa_family == AF_INET6 ? 16 : 4;
-	for (size_t i = 0; i < n; i++)
-		for (unsigned b = 0x80; b; b >>= 1)
-			bits += (p[i] & b) != 0;
-	return bits;
-}
-
-static void
-read_addrs(struct host_facts *h)
-{
-	struct ifaddrs *all, *i;
-
-	if (getifaddrs(&all) < 0)
-		return;
-	for (i = all; i && h->n_addrs < HOST_ADDRS_MAX; i = i->ifa_next) {
-		socklen_t len;
-
-		if (!i->ifa_addr)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			len = sizeof(struct sockaddr_in);
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			len = sizeof(struct sockaddr_in6);
-		else
-			continue;
-		if (addr_from_sockaddr(&h->addrs[h->n_addrs].net.base, i->ifa_addr, len) < 0)
-			continue;
-		h->addrs[h->n_addrs].net.bits = (uint8_t)prefix_of(i->ifa_netmask);
-		snprintf(h->addrs[h->n_addrs].interface, sizeof(h->addrs[0].interface), "%s",
-		    i->ifa_name);
-		h->n_addrs++;
-	}
-	freeifaddrs(all);
-}
-
-static void
-add_default_route(struct host_facts *h, const char *interface, bool v6)
-{
-	if (h->n_default_routes == HOST_ROUTES_MAX || strcmp(interface, "lo") == 0)
-		return;
-	snprintf(h->default_routes[h->n_default_routes].interface,
-	    sizeof(h->default_routes[0].interface), "%s", interface);
-	h->default_routes[h->n_default_routes++].v6 = v6;
-}
-
-static void
-read_routes(struct host_facts *h)
-{
-	char line[512], interface[64];
-	unsigned long dest, gw, mask, len;
-	FILE *f = fopen("/proc/net/route", "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%63s %lx %lx %*s %*s %*s %*s %lx", interface, &dest, &gw,
-			&mask) == 4 &&
-		    dest == 0 && mask == 0)
-			add_default_route(h, interface, false);
-	if (f)
-		fclose(f);
-	f = fopen("/proc/net/ipv6_route", "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		char to[40], flags[16];
-
-		if (sscanf(line, "%39s %lx %*s %*s %*s %*s %*s %*s %15s %63s", to, &len, flags,
-			interface) == 4 &&
-		    len == 0 && strspn(to, "0") == 32 && !(strtoul(flags, NULL, 16) & 0x0200))
-			add_default_route(h, interface, true);
-	}
-	if (f)
-		fclose(f);
 }
 
 static bool
@@ -217,8 +130,9 @@ host_read(struct host_facts **ret)
 	if (!h)
 		return ED_NOMEM;
 	read_name(h);
-	read_addrs(h);
-	read_routes(h);
+	host_read_addrs(h);
+	host_read_net(h);
+	h->has_keytab = access("/etc/krb5.keytab", F_OK) == 0;
 	h->forwards_v4 = read_flag("/proc/sys/net/ipv4/ip_forward");
 	h->forwards_v6 = read_flag("/proc/sys/net/ipv6/conf/all/forwarding");
 	if (read_line("/proc/sys/net/ipv4/ip_local_port_range", buf, sizeof(buf)) &&

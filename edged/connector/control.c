@@ -64,13 +64,22 @@ say(struct caller *r, const char *text)
 	return false;
 }
 
-static bool
-all_acked(const struct connector *k, uint64_t seq)
+enum reading { READING, READ, NOBODY_LEFT };
+
+/* READ: by every edge that is up. A handle is of no use while nobody has its hash. */
+static enum reading
+readers(const struct connector *k, uint64_t seq)
 {
-	for (uint32_t i = 0; i < k->n_edges; i++)
+	enum reading r = NOBODY_LEFT;
+
+	for (uint32_t i = 0; i < k->n_edges; i++) {
+		if (!edge_is_up(k->edges[i]))
+			continue;
 		if (!edge_acked(k->edges[i], seq))
-			return false;
-	return true;
+			return READING;
+		r = READ;
+	}
+	return r;
 }
 
 static bool
@@ -106,10 +115,12 @@ caller_run(struct caller *r)
 		int got;
 
 		if (r->waits_for) {
-			if (!all_acked(r->c->k, r->waits_for))
+			enum reading rd = readers(r->c->k, r->waits_for);
+
+			if (rd == READING)
 				return;
 			r->waits_for = 0;
-			if (!say(r, "ok\n"))
+			if (!say(r, rd == READ ? "ok\n" : "error no_link\n"))
 				return;
 		}
 		got = psom_lines_next(&r->lines, &in, &line);

@@ -71,11 +71,13 @@ edge_kill(struct edge *e)
 static void
 edge_judge(struct edge *e, int r)
 {
+	char quoted[LOG_QUOTE_LEN];
+
 	if (r == ED_OK || e->dead)
 		return;
 	if (r != ED_GONE)
-		log_warning(AREA_WEBCONF, "CON-9003", "edge_faulty", "edge=%s why=%s text=\"%s\"",
-		    e->host, ed_err_name(r), h2_fault(e->h2));
+		log_warning(AREA_WEBCONF, "CON-9003", "edge_faulty", "edge=%s why=%s text=%s",
+		    e->host, ed_err_name(r), log_quote(str_of(h2_fault(e->h2)), quoted));
 	edge_kill(e);
 }
 
@@ -254,6 +256,8 @@ on_request(struct h2 *h, void *arg, struct h2_stream *s, const struct h2_request
 		e->news = s;
 		if (h2_answer(s, 200, true) == ED_OK)
 			news_begin(e);
+		/* Not before: one that does not trust us closes behind the handshake. */
+		e->pause_ms = 0;
 		/* The answer has to leave first: written when the session is done with this input.
 		 */
 		timer_set(e->k->loop, &e->timer, loop_now_ms(e->k->loop));
@@ -318,7 +322,6 @@ on_up(struct conn *c, void *arg, const struct tls_facts *f)
 		edge_kill(e);
 		return;
 	}
-	e->pause_ms = 0;
 	e->last_ms = loop_now_ms(e->k->loop);
 	e->ping_ms = 0;
 	log_info(AREA_WEBCONF, "CON-9001", "edge_up", "edge=%s address=%s tls=%s", e->host,
@@ -351,11 +354,10 @@ static void
 on_down(struct conn *c, void *arg, enum conn_end why)
 {
 	struct edge *e = arg;
+	uint32_t clients = e->n_clients;
 	bool was_up = e->h2 != NULL;
+	char quoted[LOG_QUOTE_LEN];
 
-	log_notice(AREA_WEBCONF, "CON-9002", "edge_down",
-	    "edge=%s up=%d why=%s clients=%u detail=\"%s\"", e->host, was_up, conn_end_name(why),
-	    e->n_clients, conn_end_detail(c));
 	e->dead = true;
 	h2_free(e->h2); /* closes the connections to servers */
 	e->h2 = NULL;
@@ -366,6 +368,10 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 	e->n_wait = e->at_wait = 0;
 	timer_cancel(&e->timer);
 	again_later(e);
+	log_notice(AREA_WEBCONF, "CON-9002", "edge_down",
+	    "edge=%s up=%d why=%s clients=%u again_ms=%u detail=%s", e->host, was_up,
+	    conn_end_name(why), clients, e->pause_ms,
+	    log_quote(str_of(conn_end_detail(c)), quoted));
 	connector_edges_changed(e->k);
 }
 

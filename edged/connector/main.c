@@ -19,13 +19,25 @@
 #include "connector/connector.h"
 #include "net/loop.h"
 #include "svc/log.h"
+#include "svc/notify.h"
+
+enum { EXIT_CONFIG = 78 };
 
 struct program {
 	struct loop *loop;
 	struct connector *k;
-	struct timer timer;
+	struct timer timer, alive;
 	uint64_t until_ms;
 };
+
+static void
+on_alive(struct timer *t, uint64_t now_ms)
+{
+	struct program *p = LIST_OF(t, struct program, alive);
+
+	notify_state("WATCHDOG=1");
+	timer_set(p->loop, t, now_ms + NOTIFY_MS);
+}
 
 static void
 on_leave_tick(struct timer *t, uint64_t now_ms)
@@ -49,6 +61,7 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	}
 	log_notice(
 	    AREA_WEBCONF, "CON-9010", "connector_leaving", "clients=%u", connector_clients(p->k));
+	notify_state("STOPPING=1");
 	connector_leave(p->k);
 	p->until_ms = loop_now_ms(p->loop) + p->k->conf->connector.drain_s * 1000ull;
 	/* A moment for the GOAWAY, even without clients. */
@@ -74,10 +87,11 @@ run(const struct conf *conf)
 	struct program p = {0};
 	struct event *ev[3] = {NULL};
 	const char *why = "out of memory";
-	int r = 1;
+	int r = EXIT_CONFIG;
 
 	p.loop = loop_new();
 	timer_init(&p.timer, on_leave_tick);
+	timer_init(&p.alive, on_alive);
 	p.k = p.loop ? connector_new(p.loop, conf, &why) : NULL;
 	if (!p.k) {
 		fprintf(stderr, "edged-connector: %s\n", why);
@@ -91,8 +105,9 @@ run(const struct conf *conf)
 			goto out;
 	log_notice(AREA_WEBCONF, "CON-9000", "connector_started", "edges=%u servers=%u version=%s",
 	    p.k->n_edges, p.k->n_servers, EDGED_VERSION);
-	if (loop_run(p.loop) == ED_OK)
-		r = 0;
+	timer_set(p.loop, &p.alive, loop_now_ms(p.loop) + NOTIFY_MS);
+	notify_state("READY=1");
+	r = loop_run(p.loop) == ED_OK ? 0 : 1;
 out:
 	for (int i = 0; i < 3; i++)
 		if (ev[i])
@@ -138,13 +153,14 @@ main(int argc, char **argv)
 			puts("edged-connector " EDGED_VERSION);
 			return 0;
 		default:
-			fprintf(stderr, "usage: edged-connector [-n] [-c FILE]\n");
+			fputs("usage: edged-connector [-n] [-c FILE] | -V\n", stderr);
 			return 2;
 		}
 	}
 	harden();
 	if (conf_load(path, &conf, &report) < 0 || report.n_errors) {
 		conf_report_print(&report, stderr);
+		r = check ? 1 : EXIT_CONFIG;
 	} else if (check) {
 		r = 0;
 	} else {

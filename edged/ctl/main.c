@@ -4,22 +4,16 @@
  *
  * Exit status: 0 done; 1 the answer is no; 2 usage; 3 the daemon cannot be reached.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/digest.h"
 #include "ctl/ctl.h"
+#include "ctl/import.h"
 
 #define DEFAULT_SOCKET "/run/edged/control.sock"
-#define ANSWER_MAX     (64u * 1024u * 1024u)
-#define WAIT_S         30
-
-enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHED = 3 };
 
 static const struct {
 	const char *verb;
@@ -35,9 +29,8 @@ static const struct {
     {"partners", print_services, "federation partners and the watch list"},
     {"nexthop", print_services, "members of the next hop pool"},
     {"webconf", print_services, "conferencing servers and meetings"},
-    {"kick", print_services, "end a session: kick ID"},
+    {"kick", print_kick, "end a session: kick ID"},
     {"release", print_services, "take a partner off the watch list: release DOMAIN"},
-    {"trace", print_services, "trace a session: trace ID|off"},
     {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},
     {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},
 };
@@ -49,48 +42,15 @@ print_help(FILE *out)
 	fputs("usage: edgectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].verb, commands[i].help);
-	fputs("  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
+	fputs("  trace      messages of one call, user or connection: trace WORD [FILE[.pcap] "
+	      "[SECONDS]]\n"
+	      "  top        figures now, on the terminal\n"
+	      "  diagram    this edge as a picture (SVG): interfaces, services, ports, "
+	      "certificates, next hop\n"
+	      "  turn-key   key for av.users: turn-key NAME REALM (password from the terminal)\n"
+	      "  import-topology FILE [NAME] the edge of a published Lync topology as edged.conf\n"
 	      "SOCKET is " DEFAULT_SOCKET " unless given or in $EDGED_CONTROL.\n",
 	    out);
-}
-
-static int
-reach(const char *path)
-{
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	struct timeval wait = {.tv_sec = WAIT_S};
-	int fd;
-
-	if (strlen(path) >= sizeof(un.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(un.sun_path, path, strlen(path));
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* Sends the line, reads to the end. False when the daemon went away. */
-static bool
-ask(int fd, const char *line, struct json *ret_answer)
-{
-	char buf[16384];
-	ssize_t n;
-
-	if (send(fd, line, strlen(line), MSG_NOSIGNAL) != (ssize_t)strlen(line))
-		return false;
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0) {
-		json_raw(ret_answer, (struct str){buf, (size_t)n});
-		if (ret_answer->n > ANSWER_MAX)
-			return false;
-	}
-	return n == 0 && ret_answer->n > 0 && !ret_answer->failed;
 }
 
 /* RFC 8489 9.2.2: the key of a long-term user, so that no password stands in the file. */
@@ -123,42 +83,34 @@ turn_key(const char *name, const char *realm)
 	parts[4] = str_of(password);
 	if (!*password || digest_setup() < 0 || digest_md5(parts, 5, key) < 0) {
 		fputs("edgectl: no password, or no MD5 in libcrypto\n", stderr);
-		return EXIT_NO;
+		return CTL_NO;
 	}
 	for (size_t i = 0; i < sizeof(key); i++)
 		printf("%02x", key[i]);
 	putchar('\n');
-	return EXIT_DONE;
+	return CTL_DONE;
 }
 
 static int
 run(const char *socket_path, size_t command, char **words, int n_words, bool json)
 {
 	struct json line = {0}, answer = {0};
-	struct json_value v;
 	struct str left;
-	int fd = reach(socket_path), code = EXIT_UNREACHED;
+	int code;
 
-	if (fd < 0) {
-		fprintf(stderr, "edgectl: %s: %s\n", socket_path, strerror(errno));
-		return EXIT_UNREACHED;
-	}
 	json_raw(&line, str_of(commands[command].verb));
 	for (int i = 0; i < n_words; i++) {
 		json_raw(&line, STR(" "));
 		json_raw(&line, str_of(words[i]));
 	}
-	json_raw(&line, STR("\n"));
-	if (!line.failed && ask(fd, line.p, &answer)) {
+	code = ctl_ask(socket_path, line.failed ? "" : line.p, &answer);
+	if (code == CTL_DONE) {
 		left = (struct str){answer.p, answer.n};
-		v = json_take(&left);
 		if (json)
 			fwrite(answer.p, 1, answer.n, stdout);
-		code = commands[command].print(v, json ? fopen("/dev/null", "we") : stdout);
-	} else {
-		fputs("edgectl: the daemon did not answer\n", stderr);
+		code = commands[command].print(
+		    json_take(&left), json ? fopen("/dev/null", "we") : stdout);
 	}
-	close(fd);
 	json_done(&line);
 	json_done(&answer);
 	return code;
@@ -181,19 +133,27 @@ main(int argc, char **argv)
 			json = true;
 		} else if (o == 'v') {
 			printf("edgectl %s\n", EDGED_VERSION);
-			return EXIT_DONE;
+			return CTL_DONE;
 		} else {
 			print_help(o == 'h' ? stdout : stderr);
-			return o == 'h' ? EXIT_DONE : EXIT_USAGE;
+			return o == 'h' ? CTL_DONE : CTL_USAGE;
 		}
 	}
 	argc -= optind;
 	argv += optind;
 	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
 		return turn_key(argv[1], argv[2]);
+	if (argc >= 1 && strcmp(argv[0], "trace") == 0)
+		return ctl_trace(path ? path : DEFAULT_SOCKET, json, argc - 1, argv + 1);
+	if ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0)
+		return import_topology(argv[1], argc == 3 ? argv[2] : NULL, stdout, stderr);
+	if (argc == 1 && strcmp(argv[0], "top") == 0)
+		return ctl_top(path ? path : DEFAULT_SOCKET, json, stdout);
+	if (argc == 1 && strcmp(argv[0], "diagram") == 0)
+		return ctl_diagram(path ? path : DEFAULT_SOCKET, json, stdout);
 	for (size_t i = 0; argc > 0 && i < N_COMMANDS; i++)
 		if (strcmp(argv[0], commands[i].verb) == 0)
 			return run(path ? path : DEFAULT_SOCKET, i, argv + 1, argc - 1, json);
 	print_help(stderr);
-	return EXIT_USAGE;
+	return CTL_USAGE;
 }

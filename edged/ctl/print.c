@@ -162,6 +162,14 @@ print_certs(struct json_value v, FILE *out)
 		    number_of(c, "chain"));
 		fprintf(out, "  not after  %s (%lld days left)\n", day, number_of(c, "days_left"));
 	}
+	it = json_get(v, "connections").raw;
+	while (json_element(&it, &c)) {
+		char serial[TEXT_LEN], binding[TEXT_LEN];
+
+		text_of(c, "binding", binding);
+		fprintf(out, "%lld connections live under %s, %s\n", number_of(c, "connections"),
+		    text_of(c, "serial", serial), *binding ? binding : "which was replaced");
+	}
 	return 0;
 }
 
@@ -327,4 +335,24 @@ print_services(struct json_value v, FILE *out)
 	while (json_element(&it, &s))
 		fprintf(out, "%s did not answer\n", json_plain(s, text, sizeof(text)));
 	return 0;
+}
+
+int
+print_kick(struct json_value v, FILE *out)
+{
+	struct str it = json_get(v, "services").raw;
+	struct json_value s;
+	char role[TEXT_LEN];
+
+	if (!is_true(v, "ok"))
+		return print_no(v);
+	while (json_element(&it, &s))
+		if (is_true(json_get(s, "answer"), "kicked")) {
+			fprintf(out, "ended, at %s %lld\n", text_of(s, "role", role),
+			    number_of(s, "worker"));
+			return 0;
+		}
+	fputs(
+	    "edgectl: no session from outside has that id; edgectl sessions lists them\n", stderr);
+	return 1;
 }

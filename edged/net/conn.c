@@ -134,6 +134,7 @@ end(struct conn *c)
 	conn_hs_abandon(c);
 	SSL_free(c->ssl);
 	if (c->tls.ctx) {
+		tls_count_down(&c->tls);
 		c->tls.ctx->conns--;
 		tls_ctx_unref(c->tls.ctx);
 	}
@@ -323,6 +324,13 @@ conn_close(struct conn *c, enum conn_end why)
 	conn_soon(c);
 }
 
+void
+conn_refuse(struct conn *c, const char *detail)
+{
+	tls_detail(&c->tls, "%s", detail);
+	conn_close(c, CONN_END_TLS_FAILED);
+}
+
 char *
 conn_reserve(struct conn *c, size_t n)
 {
@@ -379,6 +387,13 @@ conn_send(struct conn *c, struct str bytes)
 	memcpy(p, bytes.p, bytes.n);
 	conn_commit(c, bytes.n);
 	return ED_OK;
+}
+
+void
+conn_send_now(struct conn *c)
+{
+	if (c->phase == CONN_UP)
+		conn_flush(c);
 }
 
 void

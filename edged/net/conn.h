@@ -95,6 +95,9 @@ struct conn *conn_open(struct loop *l, const struct conn_target *t, struct tls_c
  * inside. */
 void conn_close(struct conn *c, enum conn_end why);
 
+/* The room found out why this peer is nobody to talk to: CONN_END_TLS_FAILED with that detail. */
+void conn_refuse(struct conn *c, const char *detail);
+
 /*
  * n writable bytes at the end of the waiting output, NULL without memory or beyond limits.output
  * (then the connection is being closed with CONN_END_OUTPUT_FULL). Valid until the next call on c.
@@ -102,6 +105,9 @@ void conn_close(struct conn *c, enum conn_end why);
 char *conn_reserve(struct conn *c, size_t n);
 void conn_commit(struct conn *c, size_t n); /* n <= what was reserved */
 int conn_send(struct conn *c, struct str bytes) ED_MUST_CHECK;
+/* What waits is sealed and sent now, not at the end of the round: for clients that take one TLS
+ * record for one message. */
+void conn_send_now(struct conn *c);
 
 /*
  * Our direction ends in order: what waits is sent, then close_notify and a FIN; conn_send is

@@ -457,7 +457,7 @@ send_query(struct resolve *r, struct query *q)
 }
 
 static int
-ask(struct resolve *r, enum kind kind, struct str name, resolve_cb *cb, void *arg)
+ask(struct resolve *r, enum kind kind, struct str name, unsigned max, resolve_cb *cb, void *arg)
 {
 	char key[257];
 	struct query *q;
@@ -478,7 +478,7 @@ ask(struct resolve *r, enum kind kind, struct str name, resolve_cb *cb, void *ar
 	}
 	q = query_find(r, key);
 	fresh = !q;
-	if ((fresh && r->n_queries >= QUERIES_MAX) || r->n_waiters >= WAITERS_MAX)
+	if ((fresh && r->n_queries >= max) || r->n_waiters >= WAITERS_MAX)
 		return ED_LIMIT;
 	w = calloc(1, sizeof(*w));
 	if (w && fresh)
@@ -505,13 +505,19 @@ resolve_host(struct resolve *r, struct str name, resolve_cb *cb, void *arg)
 		cb(arg, &a);
 		return ED_OK;
 	}
-	return ask(r, KIND_HOST, name, cb, arg);
+	return ask(r, KIND_HOST, name, QUERIES_MAX, cb, arg);
 }
 
 int
 resolve_srv(struct resolve *r, struct str name, resolve_cb *cb, void *arg)
 {
-	return ask(r, KIND_SRV, name, cb, arg);
+	return ask(r, KIND_SRV, name, QUERIES_MAX, cb, arg);
+}
+
+int
+resolve_srv_for_outsider(struct resolve *r, struct str name, resolve_cb *cb, void *arg)
+{
+	return ask(r, KIND_SRV, name, QUERIES_MAX / 2, cb, arg);
 }
 
 void

@@ -44,5 +44,8 @@ typedef void resolve_cb(void *arg, const struct resolve_answer *ans);
 int resolve_host(struct resolve *r, struct str name, resolve_cb *cb, void *arg) ED_MUST_CHECK;
 int resolve_srv(struct resolve *r, struct str name, resolve_cb *cb, void *arg) ED_MUST_CHECK;
 void resolve_cancel(struct resolve *r, void *arg);
+/* The same for an outsider's sake: only half of the questions under way may be of this kind. */
+int resolve_srv_for_outsider(
+    struct resolve *r, struct str name, resolve_cb *cb, void *arg) ED_MUST_CHECK;
 
 #endif

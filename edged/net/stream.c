@@ -247,11 +247,12 @@ stream_accept(struct loop *l, int fd, const struct stream_limits *lim, const str
 }
 
 struct stream *
-stream_connect(struct loop *l, const struct addr *to, const struct addr *bind_to,
-    const char *device, const struct stream_limits *lim, const struct stream_ops *ops, void *arg)
+stream_connect(struct loop *l, const struct stream_target *t, const struct stream_limits *lim,
+    const struct stream_ops *ops, void *arg)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = addr_to_sockaddr(bind_to, &sa);
+	socklen_t len = addr_to_sockaddr(&t->bind, &sa);
+	const char *device = t->device;
 	struct stream *s;
 	int one = 1, fd;
 
@@ -259,12 +260,13 @@ stream_connect(struct loop *l, const struct addr *to, const struct addr *bind_to
 	if (fd < 0)
 		return NULL;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    (t->share_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
 	    (device && device[0] &&
 		setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) <
 		    0) ||
 	    bind(fd, (struct sockaddr *)&sa, len) < 0)
 		goto fail;
-	len = addr_to_sockaddr(to, &sa);
+	len = addr_to_sockaddr(&t->to, &sa);
 	if (connect(fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS)
 		goto fail;
 	s = stream_new(l, fd, lim, ops, arg);

@@ -41,9 +41,14 @@ struct stream_limits {
 /* Takes fd over (connected, non-blocking); NULL without memory (fd closed). */
 struct stream *stream_accept(struct loop *l, int fd, const struct stream_limits *lim,
     const struct stream_ops *ops, void *arg);
-/* bind: address and port of our side. NULL when bind or connect fail at once (errno tells). */
-struct stream *stream_connect(struct loop *l, const struct addr *to, const struct addr *bind,
-    const char *device, const struct stream_limits *lim, const struct stream_ops *ops, void *arg);
+struct stream_target {
+	struct addr to, bind; /* bind: address and port of our side */
+	const char *device;
+	bool share_port; /* a listening socket of ours holds that port too */
+};
+/* NULL when bind or connect fail at once (errno tells). */
+struct stream *stream_connect(struct loop *l, const struct stream_target *t,
+    const struct stream_limits *lim, const struct stream_ops *ops, void *arg);
 struct stream *stream_close(struct stream *s);
 /* What waits is sent once more as far as the socket takes it, then closed. */
 struct stream *stream_finish(struct stream *s);

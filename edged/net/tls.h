@@ -24,6 +24,7 @@ struct tls_ctx; /* counted; a connection keeps the one it was born with */
 struct tls_facts {
 	bool resumed;
 	bool has_cert;
+	bool verified;       /* has_cert, and chain, time and usage held in this handshake */
 	uint16_t n_names;    /* names[] stands last */
 	bool names_cut;      /* more than TLS_NAMES_MAX */
 	struct str cn;       /* empty if none or not a plausible host name */

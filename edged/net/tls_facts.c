@@ -174,6 +174,7 @@ gather_session(struct gathered *g, SSL *ssl, bool server)
 	unsigned alpn_n = 0;
 
 	g->f.resumed = SSL_session_reused(ssl) == 1;
+	g->f.verified = g->f.has_cert && SSL_get_verify_result(ssl) == X509_V_OK;
 	g->f.version = SSL_get_version(ssl);
 	g->f.cipher = SSL_get_cipher_name(ssl);
 	if (sni && (g->sni_at = put(&g->text, sni, strlen(sni))) != SIZE_MAX)

@@ -53,6 +53,7 @@ look(const struct supervisor *s)
 		h = mix(s, h, c->key);
 	}
 	h = mix(s, h, s->conf->certificates.external_trust);
+	h = mix(s, h, s->conf->certificates.external_crl);
 	return mix(s, h, s->conf->certificates.internal_trust);
 }
 

@@ -118,7 +118,7 @@ child_kill(struct child *c, const char *why)
 	log_error(AREA_SYS, "SYS-1013", "service_killed", "role=%s worker=%u pid=%d why=\"%s\"",
 	    role_name(c->role), c->worker, (int)c->pid, why);
 	snprintf(c->why, sizeof(c->why), "%s", why);
-	kill(c->pid, SIGKILL);
+	privilege_kill(c);
 }
 
 void
@@ -165,7 +165,7 @@ say_hello(struct child *c)
 
 	/* Without a user of its own (checked at start: a laboratory only) the role stays as it is.
 	 */
-	if (geteuid() == 0 && role_user(s->conf, c->role, &h.uid, &h.gid) < 0)
+	if (privilege_to_lock_in() && role_user(s->conf, c->role, &h.uid, &h.gid) < 0)
 		h.uid = h.gid = 65534;
 	rundir_root(s, c->role, root, sizeof(root));
 	h.root = str_of(root);
@@ -311,7 +311,7 @@ say_keys(struct child *keyd)
 static int
 hand_out(struct child *c)
 {
-	uint8_t start = WIRE_START;
+	uint8_t start = WIRE_START, shared = WIRE_SHARED;
 	int r = ED_OK;
 
 	say_hello(c);
@@ -326,6 +326,8 @@ hand_out(struct child *c)
 		child_hand_key_channel(c);
 	if (role_rows[c->role].many)
 		hand_siblings(c);
+	if (c->sup->shared[c->role] > 0)
+		child_say(c, (struct str){(char *)&shared, 1}, &c->sup->shared[c->role], 1);
 	child_say(c, (struct str){(char *)&start, 1}, NULL, 0);
 	return ED_OK;
 }

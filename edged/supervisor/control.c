@@ -116,13 +116,28 @@ do_status(struct client *cl, struct str arg)
 }
 
 static void
+on_certs_counted(void *arg, struct gather *g)
+{
+	struct client *cl = arg;
+	struct json j = {0}, list = {0};
+
+	json_raw(&list, STR("["));
+	if (g)
+		json_raw(&list, (struct str){g->answers.p, g->answers.n});
+	json_raw(&list, STR("]"));
+	certs_json(cl->ctl->sup, list.failed ? STR_NONE : (struct str){list.p, list.n}, &j);
+	if (j.failed)
+		client_error(cl, "out of memory");
+	else
+		client_answer(cl, (struct str){j.p, j.n});
+	json_done(&list);
+	json_done(&j);
+}
+
+static void
 do_certs(struct client *cl, struct str arg)
 {
-	struct json j = {0};
-
-	certs_json(cl->ctl->sup, &j);
-	client_answer(cl, (struct str){j.p, j.n});
-	json_done(&j);
+	gather_begin(cl->ctl->sup, STR("certs"), STR_NONE, on_certs_counted, cl);
 }
 
 static void

@@ -69,8 +69,10 @@ load_and_check(const char *path, enum check_mode mode, struct conf **ret_conf,
 		return;
 	}
 	check_run(*ret_conf, keys, mode, rep);
-	if (geteuid() == 0)
+	if (privilege_to_lock_in())
 		check_users(*ret_conf, rep);
+	if (mode == CHECK_FILE)
+		check_readable(*ret_conf, path, rep);
 }
 
 static int

@@ -17,6 +17,7 @@
 #include "supervisor/supervisor.h"
 #include "svc/json.h"
 #include "svc/log.h"
+#include "svc/notify.h"
 #include "svc/wire.h"
 
 #define PREPARE_MS 10000u
@@ -312,7 +313,7 @@ load_next(
 		r = conf_keys_read(rl->next, keys, &rep);
 	if (r == ED_OK) {
 		check_run(rl->next, keys, CHECK_RELOAD, &rep);
-		if (geteuid() == 0)
+		if (privilege_to_lock_in())
 			check_users(rl->next, &rep);
 		r = conf_keep_restart_rows(s->conf, rl->next, on_needs_restart, rl);
 	}

@@ -15,10 +15,13 @@
 
 #include "supervisor/supervisor.h"
 
+/* Others read these; the umask of a unit file must not keep them out. */
 static int
 make_dir(const char *path)
 {
-	return mkdir(path, 0755) == 0 || errno == EEXIST ? ED_OK : ED_SYS;
+	if (mkdir(path, 0755) == 0)
+		return chmod(path, 0755) == 0 ? ED_OK : ED_SYS;
+	return errno == EEXIST ? ED_OK : ED_SYS;
 }
 
 static int
@@ -38,7 +41,7 @@ copy_file(const char *from, const char *to)
 	while ((n = read(in, buf, sizeof(buf))) > 0)
 		if (write(out, buf, (size_t)n) != n)
 			goto out;
-	if (n == 0 && rename(tmp, to) == 0)
+	if (n == 0 && fchmod(out, 0644) == 0 && rename(tmp, to) == 0)
 		r = ED_OK;
 out:
 	if (out >= 0)
@@ -90,8 +93,8 @@ rundir_make(struct supervisor *s, const char **ret_why)
 void
 rundir_root(const struct supervisor *s, enum role role, char *buf, size_t room)
 {
-	/* Without root rights there is no chroot; only a laboratory gets this far. */
-	if (geteuid() != 0)
+	/* Without the right to there is no chroot; only a laboratory gets this far. */
+	if (!privilege_to_lock_in())
 		*buf = '\0';
 	else
 		snprintf(

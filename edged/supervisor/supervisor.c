@@ -6,26 +6,24 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "conf/options.h"
+#include "net/steer.h"
 #include "svc/log.h"
+#include "svc/notify.h"
 #include "svc/svc.h"
 #include "svc/wire.h"
 
 #define ADDRESS_WAIT_MS 30000u
 #define ADDRESS_STEP_MS 200u
 #define STOP_MS         5000u
-#define NOTIFY_MS       5000u
 
 uint64_t
 supervisor_conf_hash(const struct conf *c)
@@ -45,39 +43,7 @@ supervisor_conf_hash(const struct conf *c)
 	return h;
 }
 
-/* ---- what the supervisor itself gives up ---- */
-
-/*
- * Root may do anything; we may only do what a supervisor does. Children are executed from here and
- * inherit the bound.
- */
-static void
-drop_capabilities(void)
-{
-	static const unsigned keep[] = {CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE,
-	    CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
-	    CAP_SYS_CHROOT, CAP_IPC_LOCK, CAP_SYS_RESOURCE, CAP_SYS_NICE};
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}}, have[2] = {{0}};
-
-	if (geteuid() != 0 || syscall(SYS_capget, &head, have) < 0)
-		return;
-	for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
-		bool kept = false;
-
-		for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
-			kept |= keep[i] == cap && (have[cap / 32].permitted & 1u << cap % 32);
-		if (kept) {
-			data[cap / 32].effective |= 1u << cap % 32;
-			data[cap / 32].permitted |= 1u << cap % 32;
-		} else {
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-		}
-	}
-	if (syscall(SYS_capset, &head, data) < 0)
-		log_warning(AREA_SYS, "SYS-1016", "service_degraded",
-		    "role=supervisor what=\"capabilities were not dropped\"");
-}
+/* ---- limits ---- */
 
 static void
 raise_file_limit(void)
@@ -139,11 +105,25 @@ program_exists(const struct supervisor *s, enum role role)
 	return access(path, X_OK) == 0;
 }
 
+/* Before anybody reads from it: what waits in a socket's queue stays with that socket's worker. */
+static void
+steer(const struct listen_spec *spec, int fd, unsigned n_workers)
+{
+	if (n_workers > 1 && steer_by_source(fd, spec->addr.family, n_workers) < 0)
+		log_warning(AREA_TURN, "", "not_steered",
+		    "service=\"%s\" lost=\"one worker per client address\"", spec->name);
+}
+
 static int
 add_children(struct supervisor *s, enum role role)
 {
 	unsigned n = role_rows[role].many ? role_workers(s->conf, role) : 1;
 
+	/* Without it each worker counts for itself. */
+	if (n > 1 && role_rows[role].shared &&
+	    wire_shared_new(role_rows[role].shared, &s->shared[role]) < 0)
+		log_warning(AREA_TURN, "", "counts_not_shared",
+		    "reason=\"%s\" lost=\"quotas of a user over all workers\"", strerror(errno));
 	for (unsigned w = 0; w < n; w++) {
 		struct child *c;
 		size_t k = 0;
@@ -162,6 +142,8 @@ add_children(struct supervisor *s, enum role role)
 				continue;
 			if (open_patiently(&s->specs[i], &c->listeners[c->n_listeners]) < 0)
 				return ED_SYS;
+			if (role == ROLE_AV && w == 0) /* the program is the whole group's */
+				steer(&s->specs[i], c->listeners[c->n_listeners], n);
 			c->n_listeners++;
 		}
 	}
@@ -426,7 +408,7 @@ start(struct supervisor *s, const char **ret_why)
 	r = watch_signals(s);
 	if (r < 0)
 		return r;
-	drop_capabilities();
+	privilege_drop();
 	child_start(child_keyd(s));
 	return ED_OK;
 }

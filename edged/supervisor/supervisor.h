@@ -78,6 +78,7 @@ struct supervisor {
 	struct event *signals[4];
 	struct child children[CHILDREN_MAX];
 	size_t n_children;
+	int shared[ROLE__N]; /* memory files, one per role whose workers share; 0: none */
 	struct listen_spec specs[LISTEN_SPECS_MAX];
 	size_t n_specs;
 	struct hash_key hash_key;
@@ -150,9 +151,19 @@ int rundir_make(struct supervisor *s, const char **ret_why) ED_MUST_CHECK;
 void rundir_root(const struct supervisor *s, enum role role, char *buf, size_t room);
 /* Every wanted role has a user of its own, or this is a laboratory (USER-01). */
 void check_users(const struct conf *c, struct conf_report *report);
+/* The user that edged.service runs as can read the files (USER-02); only root can tell. */
+void check_readable(const struct conf *c, const char *conf_path, struct conf_report *report);
 /* User of a role: ED_OK; ED_STATE when there is none. */
 int role_user(
     const struct conf *c, enum role role, uint32_t *ret_uid, uint32_t *ret_gid) ED_MUST_CHECK;
+
+/* privilege.c: root, or an ordinary user with ambient capabilities (edged.service) */
+/* True when services can be given users and roots of their own. */
+bool privilege_to_lock_in(void);
+/* For good: what a supervisor does not need. */
+void privilege_drop(void);
+/* SIGKILL, whatever user c runs as. */
+void privilege_kill(const struct child *c);
 
 /* reload.c */
 typedef void reload_done_cb(void *arg, bool ok, const char *text);
@@ -182,9 +193,7 @@ void gather_on_death(struct child *c);
 
 /* status.c */
 void status_json(struct supervisor *s, struct json *j);
-void certs_json(struct supervisor *s, struct json *j);
-
-/* notify.c: systemd's notification socket, when there is one */
-void notify_state(const char *state);
+/* counts: list elements of gather.h's answers to "certs" */
+void certs_json(struct supervisor *s, struct str counts, struct json *j);
 
 #endif

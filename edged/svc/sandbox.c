@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -267,6 +268,17 @@ enter_landlock(const struct sandbox *sb, struct sandbox_warnings *w)
 	close((int)fd);
 }
 
+/* A change of user takes capabilities from root only; from a supervisor with ambient ones it does
+ * not. The ambient set goes with the inheritable one. */
+static bool
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	return geteuid() == 0 || syscall(SYS_capset, &head, none) == 0;
+}
+
 static int
 drop_user(const struct sandbox *sb, struct sandbox_warnings *w, const char **ret_why)
 {
@@ -277,6 +289,10 @@ drop_user(const struct sandbox *sb, struct sandbox_warnings *w, const char **ret
 	if (setgroups(0, NULL) < 0 || setresgid(sb->gid, sb->gid, sb->gid) < 0 ||
 	    setresuid(sb->uid, sb->uid, sb->uid) < 0) {
 		*ret_why = "cannot change to the user of the role";
+		return ED_SYS;
+	}
+	if (!drop_capabilities()) {
+		*ret_why = "cannot give up capabilities";
 		return ED_SYS;
 	}
 	if (sb->uid != 0 && setuid(0) == 0) {

@@ -22,6 +22,7 @@
 #include "base/wipe.h"
 #include "conf/conf.h"
 #include "conf/slice.h"
+#include "net/tls_count.h"
 #include "net/ipc.h"
 #include "net/keycall.h"
 #include "net/loop.h"
@@ -46,6 +47,7 @@ struct svc {
 	struct conf *next; /* between PREPARE and COMMIT */
 	struct keycall *keys;
 	int key_fd;
+	void *shared;
 	struct svc_listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct {
@@ -114,6 +116,12 @@ const struct hash_key *
 svc_hash_key(struct svc *s)
 {
 	return &s->hash_key;
+}
+
+void *
+svc_shared(struct svc *s)
+{
+	return s->shared;
 }
 
 const struct svc_listener *
@@ -423,6 +431,24 @@ on_rollback(struct svc *s)
 	s->next = conf_free(s->next);
 }
 
+static void
+certificate(void *arg, const char *serial, uint32_t conns)
+{
+	struct svc_ctl_reply *reply = arg;
+
+	svc_reply(reply, "%s{\"serial\":\"%s\",\"connections\":%u}",
+	    reply->p[reply->n - 1] == '[' ? "" : ",", serial, conns);
+}
+
+/* CERT-ALL-04: the same for every role that speaks TLS, so no room has to know it. */
+static void
+certificates(struct svc_ctl_reply *reply)
+{
+	svc_reply(reply, "{\"certificates\":[");
+	tls_count_each(certificate, reply);
+	svc_reply(reply, "]}");
+}
+
 static int
 on_control(struct svc *s, struct ipc_reader *r)
 {
@@ -436,7 +462,9 @@ on_control(struct svc *s, struct ipc_reader *r)
 	reply.p = malloc(reply.room);
 	w.p = malloc(w.room);
 	if (reply.p && w.p) {
-		if (s->ops->control)
+		if (str_eq(verb, STR("certs")))
+			certificates(&reply);
+		else if (s->ops->control)
 			s->ops->control(s->room, verb, arg, &reply);
 		if (reply.cut || reply.n == 0) {
 			const char *said =
@@ -548,6 +576,9 @@ on_fd_message(struct svc *s, enum wire_kind kind, struct ipc_reader *r, int fd)
 		return on_sibling(s, r, fd);
 	case WIRE_CHANNEL:
 		return on_channel(s, r, fd);
+	case WIRE_SHARED:
+		s->shared = wire_shared_map(fd, role_rows[s->ops->role].shared);
+		return s->shared ? ED_OK : ED_MALFORMED;
 	case WIRE_PREPARE:
 		return on_prepare(s, r, fd);
 	case WIRE_LOG_SOCKET:

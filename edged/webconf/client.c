@@ -43,6 +43,7 @@ struct client {
 	uint64_t admitted_ms, last_ms;  /* last_ms: an octet either way */
 	uint64_t half_ms;               /* one direction ended; 0: none */
 	uint64_t out_ms;                /* the client took an octet, or had none to take */
+	uint64_t up_ms;                 /* the inside took an octet, or had none to take */
 	uint64_t close_at_ms;           /* 0: no such plan */
 	uint64_t queued;                /* as reported to webconf_account */
 	size_t owed;                    /* passed on, not yet told the inside: rate */
@@ -184,6 +185,20 @@ earlier(uint64_t *at, uint64_t other)
 		*at = other;
 }
 
+/* Admitted, and not a word since; while it is not read that says nothing. */
+static bool
+is_mute(const struct client *c)
+{
+	return c->admitted_ms && c->pump.in == 0 && !c->w->throttling;
+}
+
+/* The inside does not take what it sends: its window is full, or the link is. */
+static bool
+is_stuck(const struct client *c)
+{
+	return c->state == STATE_RELAY && c->pump.held && !c->close_at_ms;
+}
+
 static uint64_t
 next_deadline(const struct client *c)
 {
@@ -198,7 +213,7 @@ next_deadline(const struct client *c)
 		earlier(&at, c->since_ms + l->admit_ms);
 	if (c->state == STATE_OPENING)
 		earlier(&at, c->since_ms + l->open_ms);
-	if (c->admitted_ms && c->pump.in == 0)
+	if (is_mute(c))
 		earlier(&at, c->admitted_ms + l->first_octet_ms);
 	if (c->admitted_ms && l->idle_s)
 		earlier(&at, c->last_ms + l->idle_s * 1000ull);
@@ -206,6 +221,8 @@ next_deadline(const struct client *c)
 		earlier(&at, c->half_ms + l->half_open_s * 1000ull);
 	if (c->pump.unpassed)
 		earlier(&at, c->out_ms + l->slow_s * 1000ull);
+	if (is_stuck(c))
+		earlier(&at, c->up_ms + l->slow_s * 1000ull);
 	if (c->pump.holds & PUMP_HOLD_RATE)
 		earlier(&at, now(c) + rate_wait_ms(&c->up, l->rate_kbit * 125ull));
 	if (c->owed)
@@ -233,13 +250,15 @@ overdue(const struct client *c, uint64_t t)
 		return CLIENT_ADMIT_TIMEOUT;
 	if (c->state == STATE_OPENING && t >= c->since_ms + l->open_ms)
 		return CLIENT_OPEN_TIMEOUT;
-	if (c->admitted_ms && c->pump.in == 0 && t >= c->admitted_ms + l->first_octet_ms)
+	if (is_mute(c) && t >= c->admitted_ms + l->first_octet_ms)
 		return CLIENT_FIRST_OCTET_TIMEOUT;
 	if (c->admitted_ms && l->idle_s && t >= c->last_ms + l->idle_s * 1000ull)
 		return CLIENT_IDLE;
 	if (c->half_ms && t >= c->half_ms + l->half_open_s * 1000ull)
 		return CLIENT_HALF_OPEN;
 	if (c->pump.unpassed && t >= c->out_ms + l->slow_s * 1000ull)
+		return CLIENT_SLOW;
+	if (is_stuck(c) && t >= c->up_ms + l->slow_s * 1000ull)
 		return CLIENT_SLOW;
 	/* Long lived enough: at the next idle second, or a minute later. */
 	if (t >= life && (t >= c->last_ms + 1000 || t >= life + 60000))
@@ -313,8 +332,11 @@ static size_t
 far_write(void *far, struct str bytes)
 {
 	struct client *c = far;
+	size_t n = c->in ? c->in->cls->write(c->in, bytes) : 0;
 
-	return c->in ? c->in->cls->write(c->in, bytes) : 0;
+	if (n)
+		c->up_ms = now(c);
+	return n;
 }
 
 static void
@@ -351,7 +373,7 @@ static const struct pump_far far_ops = {far_write, far_end, far_passed};
 static void
 take_bytes(struct client *c, struct str bytes)
 {
-	bool answered = c->pump.out > 0;
+	bool answered = c->pump.out > 0, stuck = is_stuck(c);
 	size_t used;
 
 	if (bytes.n == 0 || c->why)
@@ -370,6 +392,10 @@ take_bytes(struct client *c, struct str bytes)
 	if (pump_from_conn(&c->pump, bytes) < 0) {
 		client_end(c, CLIENT_NO_MEMORY);
 		return;
+	}
+	if (!stuck && is_stuck(c)) {
+		c->up_ms = now(c);
+		schedule(c);
 	}
 	rate_count_up(c, bytes.n);
 	account(c);
@@ -391,6 +417,7 @@ open_inside(struct client *c, const struct inside_want *want)
 	iw.tls = facts->version;
 	c->state = STATE_OPENING;
 	c->since_ms = c->admitted_ms = c->last_ms = now(c);
+	client_throttle(c, c->w->throttling);
 	count_one(COUNT_ADMITTED);
 	log_info(AREA_WEBCONF, "WEB-6009", "client_admitted",
 	    "flow=%llx peer=%s tls=%s server=" STR_FMT " ticket=%02x%02x%02x%02x",
@@ -485,8 +512,6 @@ on_up(struct conn *conn, void *arg, const struct tls_facts *facts)
 	c->is_up = true;
 	c->state = STATE_ADMIT;
 	c->since_ms = now(c);
-	if (c->w->throttling)
-		pump_hold(&c->pump, PUMP_HOLD_ALL, true);
 	switch (c->w->view->admission) {
 	case ADMISSION_NONE:
 		admit_by_name(c, facts->sni);
@@ -603,7 +628,7 @@ client_accept(struct webconf *w, int fd, const struct addr *peer, const struct a
 {
 	const struct conf_webconf_limits *l = &w->view->lim;
 	struct conn_limits cl = {.handshake_ms = l->tls_handshake_ms,
-	    .output = l->stream_buffer_kb * 1024u + 65536u,
+	    .output = l->stream_buffer_kb * 1024u + INSIDE_READ_MAX,
 	    .input = ADMISSION_MAX};
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -636,8 +661,16 @@ client_accept(struct webconf *w, int fd, const struct addr *peer, const struct a
 void
 client_throttle(struct client *c, bool on)
 {
-	if (c->state != STATE_TLS && !c->why)
-		pump_hold(&c->pump, PUMP_HOLD_ALL, on);
+	/* Admission goes on: it holds 512 octets at most, and its end is held against the address.
+	 */
+	if (c->state < STATE_OPENING || c->why)
+		return;
+	if (!on && c->pump.in == 0)
+		c->admitted_ms = now(c);
+	pump_hold(&c->pump, PUMP_HOLD_ALL, on);
+	if (c->in && c->in->cls->hold)
+		c->in->cls->hold(c->in, on);
+	schedule(c);
 }
 
 /* From the inside. */
@@ -648,6 +681,7 @@ client_far_up(struct client *c)
 	if (c->why)
 		return;
 	c->state = STATE_RELAY;
+	c->up_ms = now(c);
 	pump_far_is_up(&c->pump, &far_ops, c);
 	account(c);
 	schedule(c);

@@ -19,10 +19,18 @@ struct dial {
 	struct webconf *w;
 	struct conn *conn;
 	size_t unpassed, cap;
-	bool is_up, held, ended;
+	uint64_t queued; /* as reported to webconf_account */
+	bool is_up, held, throttled;
+	bool proxy_inside; /* the header is the first inside TLS */
 	uint16_t n_proxy;
 	uint8_t proxy[PSOM_PROXY2_MAX];
 };
+
+static void
+account(struct dial *d)
+{
+	webconf_account(d->w, &d->queued, d->in.client ? conn_output_pending(d->conn) : 0);
+}
 
 /* The handle is given up while the connection closes. */
 static struct client *
@@ -31,6 +39,7 @@ dial_forget(struct dial *d)
 	struct client *c = d->in.client;
 
 	d->in.client = NULL;
+	account(d);
 	return c;
 }
 
@@ -45,6 +54,7 @@ in_write(void *in, struct str bytes)
 		n = bytes.n;
 	if (n && conn_send(d->conn, str_first(bytes, n)) < 0)
 		return 0;
+	account(d);
 	return n;
 }
 
@@ -62,8 +72,17 @@ in_passed(void *in, size_t n)
 	d->unpassed -= n < d->unpassed ? n : d->unpassed;
 	if (d->held && d->unpassed < d->cap / 2) {
 		d->held = false;
-		conn_pause(d->conn, false);
+		conn_pause(d->conn, d->throttled);
 	}
+}
+
+static void
+in_hold(void *in, bool on)
+{
+	struct dial *d = in;
+
+	d->throttled = on;
+	conn_pause(d->conn, d->held || on);
 }
 
 static void
@@ -75,7 +94,7 @@ in_reset(void *in, enum h2_code code)
 	conn_close(d->conn, CONN_END_LOCAL);
 }
 
-static const struct inside_class dial_class = {in_write, in_end, in_passed, in_reset};
+static const struct inside_class dial_class = {in_write, in_end, in_passed, in_reset, in_hold};
 
 static void
 on_up(struct conn *conn, void *arg, const struct tls_facts *facts)
@@ -85,7 +104,7 @@ on_up(struct conn *conn, void *arg, const struct tls_facts *facts)
 	d->is_up = true;
 	if (!d->in.client)
 		return;
-	if (d->n_proxy && d->w->view->proxy == PROXY_INSIDE_TLS &&
+	if (d->n_proxy && d->proxy_inside &&
 	    conn_send(conn, (struct str){(const char *)d->proxy, d->n_proxy}) < 0)
 		return;
 	client_far_up(d->in.client);
@@ -112,7 +131,10 @@ on_drained(struct conn *conn, void *arg)
 {
 	struct dial *d = arg;
 
-	if (d->in.client && d->is_up && conn_output_pending(conn) <= d->cap / 2)
+	if (!d->in.client)
+		return;
+	account(d);
+	if (d->is_up && conn_output_pending(conn) <= d->cap / 2)
 		client_far_writable(d->in.client);
 }
 
@@ -121,7 +143,6 @@ on_eof(struct conn *conn, void *arg)
 {
 	struct dial *d = arg;
 
-	d->ended = true;
 	if (d->in.client)
 		client_far_ended(d->in.client);
 }
@@ -197,6 +218,7 @@ dial_open(struct webconf *w, struct client *c, const struct inside_want *want, s
 	if (v->proxy != PROXY_NONE) {
 		n = psom_proxy2_write(&want->client, &want->local, want->sni, d->proxy);
 		d->n_proxy = n > 0 ? (uint16_t)n : 0;
+		d->proxy_inside = v->proxy == PROXY_INSIDE_TLS;
 		if (v->proxy == PROXY_BEFORE_TLS)
 			t.preamble = (struct str){(const char *)d->proxy, d->n_proxy};
 	}
@@ -206,6 +228,7 @@ dial_open(struct webconf *w, struct client *c, const struct inside_want *want, s
 		return ED_SYS;
 	}
 	count_one(COUNT_STREAMS);
+	in_hold(d, w->throttling);
 	*ret = &d->in;
 	return ED_OK;
 }

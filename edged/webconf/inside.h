@@ -10,6 +10,7 @@
 #ifndef EDGED_WEBCONF_INSIDE_H
 #define EDGED_WEBCONF_INSIDE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,12 @@
 
 struct client;
 struct webconf;
+
+/*
+ * The inside may bring this much beyond a client's buffer: a read that began below the mark, with
+ * the record before it, and what TLS adds.
+ */
+#define INSIDE_READ_MAX (128u * 1024u)
 
 struct inside_want {
 	struct str server; /* id */
@@ -35,6 +42,7 @@ struct inside_class {
 	void (*end)(void *in);
 	void (*passed)(void *in, size_t n);
 	void (*reset)(void *in, enum h2_code code);
+	void (*hold)(void *in, bool on); /* do not read it; NULL: its link is held instead */
 };
 
 struct inside { /* first member of link_stream and dial */

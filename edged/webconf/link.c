@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "webconf/link.h"
+#include "webconf/link_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,8 +8,6 @@
 #include "net/conn.h"
 #include "net/tls.h"
 #include "proto/h2/h2.h"
-#include "proto/psom/line.h"
-#include "proto/psom/ticket.h"
 #include "svc/log.h"
 #include "svc/svc.h"
 #include "webconf/client.h"
@@ -18,36 +16,12 @@
 #include "webconf/room.h"
 #include "webconf/view.h"
 
-#define SERVERS_PER_LINK 64u
-#define OUT_HIGH         (256u * 1024u)
+#define OUT_HIGH (256u * 1024u)
 /* Beyond OUT_HIGH only control frames are added, which nghttp2 bounds. */
 #define OUT_LIMIT   (4u * 1024u * 1024u)
 #define LOST_SPREAD 5000u
-
-struct server {
-	char id[PSOM_SERVER_MAX + 1], name[PSOM_NAME_MAX + 1];
-	uint8_t n_id, n_name;
-	uint32_t weight;
-};
-
-struct link {
-	struct list link; /* webconf.links */
-	struct webconf *w;
-	struct conn *conn;
-	struct h2 *h2;
-	struct h2_stream *announcements;
-	struct psom_lines lines;
-	struct server *servers;
-	uint32_t n_servers, n_clients;
-	struct list streams; /* link_stream */
-	struct timer timer;
-	struct addr peer;
-	char name[256]; /* of its certificate, for logs */
-	uint64_t id, up_ms, last_ms, ping_ms, close_at_ms, queued;
-	bool counted; /* in webconf.n_links */
-	bool going;   /* no new streams: it said GOAWAY, or we drain */
-	bool dead;
-};
+/* Inside connections that are still shaking hands. */
+#define HANDSHAKES_MAX 64u
 
 struct link_stream {
 	struct inside in; /* first */
@@ -60,6 +34,14 @@ static void
 link_account(struct link *l)
 {
 	webconf_account(l->w, &l->queued, l->dead ? 0 : conn_output_pending(l->conn));
+}
+
+void
+link_stop(struct link *l)
+{
+	l->going = true;
+	if (l->n_clients == 0 && !l->dead)
+		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
 }
 
 static void
@@ -76,15 +58,18 @@ link_kill(struct link *l)
 static void
 link_judge(struct link *l, int r)
 {
+	char quoted[LOG_QUOTE_LEN];
+
 	if (r == ED_OK || l->dead) {
 		link_account(l);
 		return;
 	}
-	if (r != ED_GONE) {
+	if (r != ED_GONE && !l->spoiled) {
 		count_one(COUNT_LINKS_FAULTY);
+		/* The text may quote a header of the other end. */
 		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
-		    "link=%llx peer=%s why=%s text=\"%s\"", (unsigned long long)l->id, l->name,
-		    ed_err_name(r), h2_fault(l->h2));
+		    "link=%llx peer=%s why=%s text=%s", (unsigned long long)l->id, l->name,
+		    ed_err_name(r), log_quote(str_of(h2_fault(l->h2)), quoted));
 	}
 	link_kill(l);
 }
@@ -111,147 +96,6 @@ out_pending(void *arg)
 	return conn_output_pending(((struct link *)arg)->conn);
 }
 
-/* Announcements. */
-
-static struct server *
-server_find(struct link *l, struct str id)
-{
-	for (uint32_t i = 0; i < l->n_servers; i++)
-		if (str_eq(id, (struct str){l->servers[i].id, l->servers[i].n_id}))
-			return &l->servers[i];
-	return NULL;
-}
-
-static void
-server_set(struct link *l, const struct psom_line *a)
-{
-	struct server *s = server_find(l, a->server);
-
-	if (!s && l->n_servers == SERVERS_PER_LINK) {
-		count_one(COUNT_LINES_MALFORMED);
-		return;
-	}
-	if (!s) {
-		s = &l->servers[l->n_servers++];
-		memcpy(s->id, a->server.p, a->server.n);
-		s->n_id = (uint8_t)a->server.n;
-	}
-	s->n_name = (uint8_t)a->name.n;
-	if (a->name.n)
-		memcpy(s->name, a->name.p, a->name.n);
-	s->weight = a->weight;
-	log_info(AREA_WEBCONF, "WEB-6006", "server_registered",
-	    "link=%llx server=" STR_FMT " name=" STR_FMT, (unsigned long long)l->id,
-	    STR_ARG(a->server), STR_ARG(a->name));
-}
-
-static void
-server_gone(struct link *l, struct str id)
-{
-	struct server *s = server_find(l, id);
-
-	if (!s)
-		return;
-	log_info(AREA_WEBCONF, "WEB-6007", "server_gone", "link=%llx server=" STR_FMT,
-	    (unsigned long long)l->id, STR_ARG(id));
-	*s = l->servers[--l->n_servers];
-}
-
-static void
-ticket_put(struct link *l, const struct psom_line *a)
-{
-	int r = psom_tickets_put(l->w->tickets, a, webconf_wall_s());
-
-	if (r == ED_OK)
-		return;
-	count_one(r == ED_GONE ? COUNT_TICKETS_LATE : COUNT_TICKETS_FULL);
-	log_warning(AREA_WEBCONF, "WEB-6013", "ticket_refused",
-	    "link=%llx ticket=%02x%02x%02x%02x why=%s", (unsigned long long)l->id, a->hash[0],
-	    a->hash[1], a->hash[2], a->hash[3], ed_err_name(r));
-}
-
-static void
-line_apply(struct link *l, struct str line)
-{
-	struct psom_line a;
-	int r = psom_line_read(line, &a);
-
-	if (r < 0) {
-		count_one(r == ED_UNSUPPORTED ? COUNT_LINES_UNKNOWN : COUNT_LINES_MALFORMED);
-		log_info(AREA_WEBCONF, "WEB-6014", "line_ignored", "link=%llx why=%s",
-		    (unsigned long long)l->id, ed_err_name(r));
-		return;
-	}
-	switch (a.kind) {
-	case PSOM_LINE_SERVER:
-		server_set(l, &a);
-		break;
-	case PSOM_LINE_GONE:
-		server_gone(l, a.server);
-		break;
-	case PSOM_LINE_TICKET:
-		ticket_put(l, &a);
-		break;
-	case PSOM_LINE_REVOKE:
-		(void)psom_tickets_revoke(l->w->tickets, a.hash);
-		break;
-	}
-}
-
-static void
-news_bytes(struct h2_stream *s, void *arg, struct str bytes)
-{
-	struct link *l = arg;
-	struct str line;
-	size_t n = bytes.n;
-	int r;
-
-	while ((r = psom_lines_next(&l->lines, &bytes, &line)) == 1)
-		line_apply(l, line);
-	if (r < 0) {
-		l->going = true;
-		r = h2_goaway(l->h2, H2_ENHANCE_YOUR_CALM);
-		log_warning(AREA_WEBCONF, "WEB-6012", "link_faulty",
-		    "link=%llx peer=%s why=line_too_long text=%s", (unsigned long long)l->id,
-		    l->name, ed_err_name(r));
-		count_one(COUNT_LINKS_FAULTY);
-		l->close_at_ms = 1; /* not from inside the session */
-		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
-		return;
-	}
-	h2_passed(s, n);
-}
-
-/* The connector ended its report: it has nothing more to offer. */
-static void
-news_end(struct h2_stream *s, void *arg)
-{
-	struct link *l = arg;
-
-	l->going = true;
-}
-
-static void
-news_gone(struct h2_stream *s, void *arg, uint32_t code)
-{
-	struct link *l = arg;
-
-	l->announcements = NULL;
-	l->going = true;
-}
-
-static void
-news_answer(struct h2_stream *s, void *arg, unsigned status)
-{
-	struct link *l = arg;
-
-	if (status != 200)
-		l->going = true;
-}
-
-static const struct h2_stream_ops news_ops = {
-    .on_answer = news_answer, .on_bytes = news_bytes, .on_end = news_end, .on_gone = news_gone};
-
 /* Streams of clients. */
 
 static void
@@ -262,9 +106,8 @@ stream_drop(struct link_stream *ls)
 	list_remove(&ls->link);
 	free(ls);
 	l->n_clients--;
-	/* A link that takes no more clients ends with its last one. */
-	if (l->going && l->n_clients == 0 && !l->dead)
-		timer_set(l->w->loop, &l->timer, loop_now_ms(l->w->loop));
+	if (l->going)
+		link_stop(l);
 }
 
 static void
@@ -346,7 +189,7 @@ in_reset(void *in, enum h2_code code)
 	stream_drop(ls);
 }
 
-static const struct inside_class link_class = {in_write, in_end, in_passed, in_reset};
+static const struct inside_class link_class = {in_write, in_end, in_passed, in_reset, NULL};
 
 /* The link with the least clients for its weight. */
 static int
@@ -359,12 +202,12 @@ link_choose(struct webconf *w, struct str id, struct link **ret)
 	LIST_EACH(it, &w->links)
 	{
 		struct link *l = LIST_OF(it, struct link, link);
-		struct server *s = l->h2 && !l->going ? server_find(l, id) : NULL;
+		struct server *s = l->h2 && !l->going && !l->dead ? link_server_find(l, id) : NULL;
 		uint64_t load = s ? (uint64_t)l->n_clients * 1000u / s->weight : 0;
 
 		if (!s)
 			continue;
-		if (l->n_clients >= w->view->lim.clients_per_link) {
+		if (l->n_clients >= w->view->lim.clients_per_link || !h2_has_room(l->h2)) {
 			r = ED_LIMIT;
 		} else if (!best || load < best_load) {
 			best = l;
@@ -519,6 +362,13 @@ peer_is_trusted(const struct view *v, const struct tls_facts *f, const char **re
 	return false;
 }
 
+static bool
+is_one_too_many(const struct webconf *w, const char **ret_why)
+{
+	*ret_why = w->draining ? "draining" : "too_many_links";
+	return w->draining || w->n_links >= w->view->lim.links;
+}
+
 static int
 session_begin(struct link *l)
 {
@@ -531,13 +381,13 @@ session_begin(struct link *l)
 	    .out_high = OUT_HIGH};
 	struct h2_out out = {out_reserve, out_commit, out_pending, l};
 
-	l->servers = calloc(SERVERS_PER_LINK, sizeof(*l->servers));
+	l->servers = calloc(LINK_SERVERS_MAX, sizeof(*l->servers));
 	l->h2 = h2_new(&conf, &out, &session_ops, l);
 	if (!l->servers || !l->h2)
 		return ED_NOMEM;
 	if (h2_start(l->h2) < 0)
 		return ED_NOMEM;
-	l->announcements = h2_open(l->h2, heads, 4, false, &news_ops, l);
+	l->announcements = h2_open(l->h2, heads, 4, false, &link_news_ops, l);
 	return l->announcements ? ED_OK : ED_NOMEM;
 }
 
@@ -545,16 +395,15 @@ static void
 on_up(struct conn *conn, void *arg, const struct tls_facts *f)
 {
 	struct link *l = arg;
-	char buf[ADDR_STR_LEN], quoted[LOG_QUOTE_LEN];
-	struct str name = f->n_names ? f->names[0] : f->cn;
+	char buf[ADDR_STR_LEN];
 	const char *why;
 
-	snprintf(l->name, sizeof(l->name), STR_FMT, STR_ARG(name));
-	if (!peer_is_trusted(l->w->view, f, &why)) {
+	_Static_assert(sizeof(l->name) >= LOG_QUOTE_LEN, "a quoted name fits");
+	log_quote(f->n_names ? f->names[0] : f->cn, l->name);
+	if (!peer_is_trusted(l->w->view, f, &why) || is_one_too_many(l->w, &why)) {
 		count_one(COUNT_UNKNOWN_PEERS);
 		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
-		    "peer=%s name=%s why=%s", addr_str(&l->peer, buf), log_quote(name, quoted),
-		    why);
+		    "peer=%s name=%s why=%s", addr_str(&l->peer, buf), l->name, why);
 		link_kill(l);
 		return;
 	}
@@ -563,13 +412,11 @@ on_up(struct conn *conn, void *arg, const struct tls_facts *f)
 		link_kill(l);
 		return;
 	}
-	log_info(AREA_WEBCONF, "WEB-6004", "inside_up", "link=%llx peer=%s name=" STR_FMT " tls=%s",
-	    (unsigned long long)l->id, addr_str(&l->peer, buf), STR_ARG(name), f->version);
+	log_info(AREA_WEBCONF, "WEB-6004", "inside_up", "link=%llx peer=%s name=%s tls=%s",
+	    (unsigned long long)l->id, addr_str(&l->peer, buf), l->name, f->version);
 	l->counted = true;
 	count_set(COUNT_LINKS, ++l->w->n_links);
 	webconf_links_changed(l->w);
-	if (l->w->throttling)
-		conn_pause(conn, true);
 	timer_set(l->w->loop, &l->timer, link_deadline(l));
 }
 
@@ -582,6 +429,8 @@ on_bytes(struct conn *conn, void *arg, struct str bytes)
 		return (ptrdiff_t)bytes.n;
 	l->last_ms = loop_now_ms(l->w->loop);
 	link_judge(l, h2_input(l->h2, bytes));
+	if (l->w->throttling)
+		conn_pause(conn, true); /* until the next turn of links_trickle */
 	return (ptrdiff_t)bytes.n;
 }
 
@@ -627,14 +476,30 @@ on_down(struct conn *conn, void *arg, enum conn_end why)
 static const struct conn_ops link_ops = {
     .on_up = on_up, .on_bytes = on_bytes, .on_down = on_down, .on_drained = on_drained};
 
-static uint32_t
-links_count(const struct webconf *w)
+/* Connections whose peer has not shown a certificate yet. Too many: the oldest goes, so that
+ * strangers who wait cannot keep a connector out. */
+static void
+make_place(struct webconf *w)
 {
-	uint32_t n = 0;
+	struct link *oldest = NULL;
+	char buf[ADDR_STR_LEN];
+	unsigned n = 0;
 
 	LIST_EACH(it, &w->links)
-	n++;
-	return n;
+	{
+		struct link *l = LIST_OF(it, struct link, link);
+
+		if (l->up_ms || l->dead)
+			continue;
+		if (n++ == 0)
+			oldest = l;
+	}
+	if (n < HANDSHAKES_MAX)
+		return;
+	count_one(COUNT_UNKNOWN_PEERS);
+	log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
+	    "peer=%s name=\"\" why=too_many_handshakes", addr_str(&oldest->peer, buf));
+	link_kill(oldest);
 }
 
 void
@@ -642,13 +507,11 @@ link_accept(struct webconf *w, int fd, const struct addr *peer, const struct add
 {
 	struct conn_limits cl = {
 	    .handshake_ms = w->view->lim.tls_handshake_ms, .output = OUT_LIMIT};
-	char buf[ADDR_STR_LEN];
 	struct link *l;
 
-	if (w->draining || links_count(w) >= w->view->lim.links || !(l = calloc(1, sizeof(*l)))) {
-		count_one(COUNT_UNKNOWN_PEERS);
-		log_warning(AREA_WEBCONF, "WEB-6005", "inside_unknown_peer",
-		    "peer=%s name=\"\" why=too_many_links", addr_str(peer, buf));
+	make_place(w);
+	l = w->draining ? NULL : calloc(1, sizeof(*l));
+	if (!l) {
 		close(fd);
 		return;
 	}
@@ -666,7 +529,7 @@ link_accept(struct webconf *w, int fd, const struct addr *peer, const struct add
 }
 
 void
-links_throttle(struct webconf *w, bool on)
+links_pause(struct webconf *w, bool on)
 {
 	LIST_EACH(it, &w->links)
 	{

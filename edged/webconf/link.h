@@ -30,8 +30,11 @@ void link_accept(struct webconf *w, int fd, const struct addr *peer, const struc
 int link_open_stream(struct webconf *w, struct client *c, const struct inside_want *want,
     struct inside **ret) ED_MUST_CHECK;
 struct str link_server_by_name(struct webconf *w, struct str name);
-/* Stop / go on reading every link. */
-void links_throttle(struct webconf *w, bool on);
+/*
+ * Stop / go on reading every link. While webconf.throttling is set, a link that goes on is read
+ * once and stops again: windows, PING and GOAWAY travel on it as well as octets.
+ */
+void links_pause(struct webconf *w, bool on);
 /* GOAWAY on every link: we are draining. */
 void links_goaway(struct webconf *w);
 /* Links whose output is full; for the gauge. */

@@ -20,6 +20,8 @@
 #include "webconf/view.h"
 
 #define NO_LINK_MS 60000u
+#define KEYS_MS    60000u
+#define TRICKLE_MS 100u /* between two reads of a link while too much is held */
 
 /* struct client begins with its list node, which is all this file needs of it. */
 static struct client *
@@ -49,7 +51,24 @@ throttle(struct webconf *w, bool on)
 		    (unsigned long long)w->queued, w->n_clients);
 	LIST_EACH_SAFE(it, &w->clients)
 	client_throttle(client_of(it), on);
-	links_throttle(w, on);
+	links_pause(w, on);
+	if (on)
+		timer_set(w->loop, &w->trickle, loop_now_ms(w->loop) + TRICKLE_MS);
+	else
+		timer_cancel(&w->trickle);
+}
+
+/*
+ * A link that is not read at all would be dead for both ends after two PINGs, and what clients sent
+ * could not leave for want of WINDOW_UPDATE. What a read brings is bounded by the clients' windows.
+ */
+static void
+on_trickle(struct timer *t, uint64_t now_ms)
+{
+	struct webconf *w = LIST_OF(t, struct webconf, trickle);
+
+	links_pause(w, false);
+	timer_set(w->loop, t, now_ms + TRICKLE_MS);
 }
 
 void
@@ -100,6 +119,11 @@ on_tick(struct timer *t, uint64_t now_ms)
 	}
 	if (w->warned_many && w->n_clients < l->clients_warn / 10 * 9)
 		w->warned_many = false;
+	if (now_ms >= w->keys_at_ms) {
+		w->keys_at_ms = now_ms + KEYS_MS;
+		if (view_renew_tickets(w->view, svc_conf(w->svc), svc_keys(w->svc)) < 0)
+			log_warning(AREA_CERT, "", "ticket_keys_not_renewed", "reason=\"\"");
+	}
 	if (w->draining && w->n_clients == 0)
 		svc_drained(w->svc);
 	timer_set(w->loop, t, now_ms + 1000);
@@ -210,7 +234,8 @@ admit_limits_of(const struct view *v)
 {
 	return (struct admit_limits){.total = v->lim.clients,
 	    .per_address = v->lim.clients_per_address,
-	    .half_open = v->lim.clients};
+	    .half_open = v->lim.clients,
+	    .per_address_minute = v->lim.connections_per_minute};
 }
 
 /* Life. */
@@ -221,6 +246,7 @@ room_free(struct webconf *w)
 	if (!w)
 		return;
 	timer_cancel(&w->tick);
+	timer_cancel(&w->trickle);
 	for (unsigned i = 0; i < w->n_listeners; i++)
 		listener_free(w->listeners[i]);
 	admit_free(w->admit);
@@ -248,6 +274,7 @@ room_start(struct svc *s, void **ret_room, const char **ret_why)
 	list_init(&w->clients);
 	list_init(&w->links);
 	timer_init(&w->tick, on_tick);
+	timer_init(&w->trickle, on_trickle);
 	w->view = view_new(svc_conf(s), svc_keys(s), ret_why);
 	if (!w->view)
 		goto fail;
@@ -259,6 +286,7 @@ room_start(struct svc *s, void **ret_room, const char **ret_why)
 		goto fail;
 	counters_register();
 	webconf_links_changed(w);
+	w->keys_at_ms = loop_now_ms(w->loop) + KEYS_MS;
 	timer_set(w->loop, &w->tick, loop_now_ms(w->loop) + 1000);
 	*ret_room = w;
 	return ED_OK;

@@ -45,7 +45,8 @@ struct webconf {
 	uint64_t queued; /* octets held for all of them */
 	uint64_t next_id;
 	uint64_t no_link_since_ms; /* 0: there is one */
-	struct timer tick;
+	uint64_t keys_at_ms;       /* when to look whether session ticket keys are of today */
+	struct timer tick, trickle;
 	bool throttling, draining, warned_many, warned_no_link;
 };
 

@@ -3,7 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/wipe.h"
+#include "net/keycall.h"
+#include "net/keyproto.h"
 #include "net/tls.h"
 
 static struct str
@@ -73,18 +77,57 @@ has_cert(const struct conf_cert *c)
 	return c->chain_pem && *c->chain_pem;
 }
 
+static uint32_t
+ticket_period(void)
+{
+	return (uint32_t)(time(NULL) / KEYPROTO_TICKET_PERIOD_S);
+}
+
 static int
 make_external(struct view *v, const struct conf *conf, struct keycall *keys, struct ed_fault *fault)
 {
 	struct tls_identity ids[2];
 	struct tls_server_conf sc = {.ids = ids, .peer = TLS_PEER_NONE};
+	uint32_t period = ticket_period();
+	int r;
 
 	if (!has_cert(&conf->certificates.external))
 		return ed_fail(fault, ED_STATE, 0, "certificates.external is missing");
 	ids[sc.n_ids++] = identity(&conf->certificates.external, keys);
 	if (has_cert(&conf->certificates.external_ecdsa))
 		ids[sc.n_ids++] = identity(&conf->certificates.external_ecdsa, keys);
-	return tls_server_new(&sc, &v->external, fault);
+	/* A name that is a ticket is used once: there is nothing to resume, and TLS 1.2 would bring
+	 * the name of the first handshake. */
+	sc.tickets = v->admission != ADMISSION_SNI_TICKET;
+	sc.have_ticket_keys =
+	    sc.tickets && keycall_ticket_keys(keys, period, sc.ticket_key) == ED_OK;
+	r = tls_server_new(&sc, &v->external, fault);
+	v->ticket_period = sc.have_ticket_keys ? period : 0;
+	wipe(sc.ticket_key, sizeof(sc.ticket_key));
+	return r;
+}
+
+int
+view_renew_tickets(struct view *v, const struct conf *conf, struct keycall *keys)
+{
+	struct tls_ctx *old = v->external;
+	struct ed_fault fault;
+	uint32_t was;
+	int r;
+
+	if (v->admission == ADMISSION_SNI_TICKET || v->ticket_period == ticket_period())
+		return ED_OK;
+	was = v->ticket_period;
+	r = make_external(v, conf, keys, &fault);
+	if (r == ED_OK && v->ticket_period) {
+		tls_ctx_unref(old);
+		return ED_OK;
+	}
+	if (r == ED_OK)
+		tls_ctx_unref(v->external);
+	v->external = old;
+	v->ticket_period = was;
+	return ED_GONE;
 }
 
 static int

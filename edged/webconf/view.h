@@ -15,6 +15,7 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/err.h"
 #include "conf/conf.h"
 #include "proto/psom/walk.h"
 
@@ -48,11 +49,17 @@ struct view {
 	struct addr bind; /* mode dial: our inside address */
 	const char *device;
 	struct tls_ctx *external; /* server side, clients */
+	uint32_t ticket_period;   /* of its session ticket keys; 0: keyd had none for us */
 	struct tls_ctx *internal; /* server side, links; NULL in mode dial */
 };
 
 /* NULL with *ret_why (static text) when the configuration cannot be used. */
 struct view *view_new(const struct conf *conf, struct keycall *keys, const char **ret_why);
 struct view *view_free(struct view *v);
+/*
+ * Session ticket keys of the present period, when those of v are of another; new clients meet them.
+ * conf is the one that v was made from. On failure the old ones stay.
+ */
+int view_renew_tickets(struct view *v, const struct conf *conf, struct keycall *keys) ED_MUST_CHECK;
 
 #endif

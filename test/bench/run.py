@@ -276,12 +276,12 @@ def proc_tree(pid):
         todo += kids.get(p, [])
     return out
 def held(pid):
-    """descriptors and PSS (KB) of the whole tree"""
+    """descriptors and own memory (KB: anonymous and written pages, not those of libraries, whose share hangs on who else maps them)"""
     fds = pss = 0
     for p in proc_tree(pid):
         try:
             fds += len(os.listdir("/proc/%d/fd" % p))
-            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith("Pss:"))
+            pss += sum(int(l.split()[1]) for l in open("/proc/%d/smaps_rollup" % p) if l.startswith(("Private_Dirty:", "Swap:")))
         except OSError:
             pass
     return fds, pss
@@ -299,7 +299,7 @@ def t_churn():
             done += int(row["units"])
             time.sleep(1)
             seen.append((time.time() - t0, done) + held(s.p.pid))
-            print("  %6d s  handshakes=%d failed=%s fds=%d pss_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
+            print("  %6d s  handshakes=%d failed=%s fds=%d own_kb=%d" % (seen[-1][0], done, row["conn_fail"], seen[-1][2], seen[-1][3]), flush=True)
         same = proc_tree(s.p.pid) == pids
         warm = seen[len(seen) // 3:]
         n, mt, mp = len(warm), sum(r[0] for r in warm) / len(warm), sum(r[3] for r in warm) / len(warm)
@@ -309,7 +309,9 @@ def t_churn():
     finally:
         s.stop()
 def t_webconf():
-    """Octets of meetings: edged-webconf (and, apart, with its connector) beside HAProxy. Server and connector share the load CPU's core."""
+    """Octets of meetings beside HAProxy, which does what one Edge box does: TLS off, TLS on. "edged" is the Edge's part of the way over a
+    connector (two TLS legs and HTTP/2), "edged+connector" both programs (four legs), "edged-dial" the Edge that dials the server itself,
+    as HAProxy does. Server and connector share the load CPU's core."""
     def on_load_cpu(argv, name):
         return subprocess.Popen(["taskset", "-c", str(A.load_cpu)] + argv, stdout=subprocess.DEVNULL, stderr=open("run/%s.log" % name, "w"))
     def ticket(n):
@@ -326,40 +328,44 @@ def t_webconf():
     def fn(name, spec):
         mk, wait = spec
         mcu = on_load_cpu(["./psomload", "serve", "--listen", "127.0.0.1:9057", "--cert", "certs/localhost.pem", "--key", "certs/localhost.key"], "mcu")
-        edge, procs = name.startswith("edged"), [mcu]
+        edge, procs, dials = name.startswith("edged"), [mcu], name == "edged-dial"
         try:
             s = Server(name, mk(), wait)
         except RuntimeError:
             mcu.terminate()
             raise
         pids = str(s.p.pid)
-        if edge:
+        if edge and not dials:
             fill("conf/connector.conf.in", "run/connector.conf", CERTS=HERE + "/certs")
             procs.append(on_load_cpu([BIN + "/edged-connector", "-c", "run/connector.conf"], "connector"))
             time.sleep(1.0)
+        if edge:
             # What this job costs: the role and the keys, not the Access Edge that stands idle.
             pids = ",".join(str(p) for p in proc_tree(s.p.pid) if program_of(p) in ("edged-webconf", "edged-keyd"))
         if name == "edged+connector":
             pids += "," + str(procs[-1].pid)
         try:
             secs = ["--secs", str(A.secs)]
-            one(name, "1 client", pids, 1, secs, edge)
-            one(name, "20 clients", pids, 20, secs, edge)
-            if name != "edged+connector":
-                one(name, "250 x 1 Mbit/s", pids, 250, ["--rate-kbit", "1000", "--open-per-s", "250", "--secs", "60" if A.secs > 5 else "8"], edge)
+            # First: memory that a busy time left behind would hide what an idle client costs.
+            if not A.long:
                 one(name, "1000 idle", pids, 1000, ["--idle", "--open-per-s", "250", "--secs", "9"], edge)
+                one(name, "1 client", pids, 1, secs, edge)
+                one(name, "20 clients", pids, 20, secs, edge)
+            one(name, "250 x 1 Mbit/s", pids, 250, ["--rate-kbit", "1000", "--open-per-s", "250", "--secs", "60" if A.long else "8"], edge)
         finally:
             for p in procs:
                 p.terminate()
                 p.wait()
             s.stop()
-    def edged_conf():
-        fill("conf/edged-webconf.conf.in", "run/edged-webconf.conf", CERTS=HERE + "/certs", RUN=HERE + "/run")
+    def edged_conf(inside=""):
+        fill("conf/edged-webconf.conf.in", "run/edged-webconf.conf", CERTS=HERE + "/certs", RUN=HERE + "/run", INSIDE=inside)
         return [BIN + "/edged", "-c", "run/edged-webconf.conf"]
     def haproxy_conf():
         fill("conf/haproxy-webconf.cfg.in", "run/haproxy-webconf.cfg")
         return ["haproxy", "-db", "-f", "run/haproxy-webconf.cfg"]
-    rounds(pick({"edged": (edged_conf, 2.5), "edged+connector": (edged_conf, 2.5), "haproxy": (haproxy_conf, 1.0)}), fn)
+    def dial_conf():
+        return edged_conf('inside = { mode = "dial"; servers = ( { id = "bench"; address = "127.0.0.1:9057"; fqdn = "localhost"; } ); };')
+    rounds(pick({"edged": (edged_conf, 2.5), "edged+connector": (edged_conf, 2.5), "edged-dial": (dial_conf, 2.5), "haproxy": (haproxy_conf, 1.0)}), fn)
 def plain(argv, out):
     r = subprocess.run(["taskset", "-c", str(A.server_cpu)] + argv, capture_output=True, text=True)
     open("results/" + out, "w").write(r.stdout)
@@ -418,6 +424,7 @@ ap.add_argument("--server-cpu", type=int, default=0)
 ap.add_argument("--load-cpu", type=int, default=1)
 ap.add_argument("--sip-cmd", default="", help="command of a SIP proxy that listens on %s (TLS, certs/@CERT@.pem) and forwards to %s with TLS" % (SIP, NH))
 ap.add_argument("--turn-cmd", default="", help="command of a TURN server on %s, user bench:benchpw, realm edge.test, peers on 127/8 allowed" % TURN)
+ap.add_argument("--long", action="store_true", help="webconf: 250 clients for 60 s, and only they")
 ap.add_argument("--fresh", action="store_true", help="drop earlier results of the tables that are run")
 A = ap.parse_args()
 if A.table == "report":

@@ -247,7 +247,7 @@ class FrontEnd:
     def __init__(self, lab, address, cert="fe01", port=5061, on_request=None, host="inside", ca="internal-ca.pem", require=True):
         self.lab, self.address, self.port, self.on_request = lab, address, port, on_request
         self.seen, self.conns, self._cv = [], [], threading.Condition()
-        self.probes = 0
+        self.probes, self.deaf = 0, False  # deaf: who connects from now on is not read from
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ctx.load_cert_chain(lab.cert(cert + ".pem"), lab.cert(cert + ".key"))
         ctx.load_verify_locations(lab.cert(ca))
@@ -263,6 +263,8 @@ class FrontEnd:
         async def accepted(r, w):
             c = Conn(r, w, self._on_message)
             c.cert = w.get_extra_info("peercert")
+            if self.deaf:
+                w.transport.pause_reading()
             self.conns.append(c)
 
         async def go():

@@ -2,12 +2,17 @@
 """What an administrator does while users talk: reload, renew certificates, drain, look; and what the supervisor does by itself."""
 import json
 import os
+import pty
+import re
+import select
 import shutil
 import signal
 import subprocess
 import threading
 import time
+import xml.etree.ElementTree
 
+import shapes
 import sip
 from lab import EDGE_OUT, LOAD, TOP, Proc, children, program_of, wait_for
 
@@ -20,6 +25,7 @@ def bins():
 
 def ctl(lab, *argv, socket="control.sock"):
     r = subprocess.run([os.path.join(bins(), "edgectl"), "-s", lab.path(socket), *argv], capture_output=True, text=True, timeout=60)
+    shapes.check(argv, r.returncode, r.stdout)
     return r.returncode, r.stdout, r.stderr
 
 
@@ -183,6 +189,132 @@ def test_sighup_reloads(world):
     supervisor = next(p for p in children(world.edged.proc.pid) + [world.edged.proc.pid] if program_of(p) == "edged")
     os.kill(supervisor, signal.SIGHUP)
     wait_for("the reload", lambda: status(world.lab)["reloads"] > n, 5, 0.1)
+
+
+def test_diagram(world):
+    """The picture is well-formed XML and shows this edge: both interfaces, each listener, certificates, the next hop and its state."""
+    wait_for("the next hop link", lambda: "up" in ctl(world.lab, "nexthop")[1])
+    code, out, err = ctl(world.lab, "diagram")
+    assert code == 0, err
+    texts = [t.text for t in xml.etree.ElementTree.fromstring(out).iter("{http://www.w3.org/2000/svg}text")]
+    for want in ("edge.int.contoso.net", "ext0", "int0", "Access Edge", "2 of 2 ready", "fe01.contoso.net", "10.20.0.11:5061 up"):
+        assert want in texts, (want, texts)
+    for listener in status(world.lab)["listeners"]:
+        assert any(listener["address"] in (t or "") for t in texts), listener
+    assert any(re.match(r"certificate external: \d+ days left", t or "") for t in texts), texts
+    code, out, _ = ctl(world.lab, "--json", "diagram")
+    assert code == 0 and set(json.loads(out)) == {"ok", "status", "certs", "next_hop"}
+
+
+def test_sessions_and_kick(world):
+    """A filter finds one connection of many; kick ends that one and no other, whichever worker holds it."""
+    cs = [sip.Client(world.lab, "kick%d" % i, source=LOAD[10 + i]) for i in range(4)]
+    for c in cs:
+        c.register()
+
+    def listed(word):
+        answer = json.loads(ctl(world.lab, "--json", "sessions", word)[1])
+        return [s for svc in answer["services"] if svc["role"] == "access" for s in svc["answer"]["sessions"]]
+    assert len(listed('"kind":"client"')) >= 4
+    mine = listed(LOAD[11] + ":")
+    assert len(mine) == 1 and mine[0]["signed_in"] is True, mine
+    code, out, err = ctl(world.lab, "kick", mine[0]["flow"])
+    assert code == 0, err
+    cs[1].conn.wait_closed(20)
+    world.edged.wait_log("session_kicked flow=" + mine[0]["flow"])
+    for c in (cs[0], cs[2], cs[3]):
+        c.message("sip:bob@contoso.com")
+        c.close()
+    assert ctl(world.lab, "kick", mine[0]["flow"])[0] == 1  # gone
+    inside = listed('"kind":"next_hop"')
+    assert inside and ctl(world.lab, "kick", inside[0]["flow"])[0] == 1  # not ours to end
+    for nonsense in ("", "xyz", "0", "f" * 40):
+        assert ctl(world.lab, "kick", nonsense)[0] == 1
+
+
+def test_trace(world, tmp_path):
+    """A call is traced in whichever worker it passes, on both sides, masked; as text and as a capture that others read."""
+    a, b = sip.Client(world.lab, "alice", source=LOAD[12]), sip.Client(world.lab, "carol", source=LOAD[13])
+    a.register()
+    b.register()
+    text, pcap = str(tmp_path / "call.txt"), str(tmp_path / "call.pcap")
+    begun = len(world.edged.log())
+    ps = [subprocess.Popen([os.path.join(bins(), "edgectl"), "-s", world.lab.path("control.sock"), "trace", "sip:alice@contoso.com", f], stderr=subprocess.PIPE, text=True) for f in (text,)]
+    wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 2)
+    a.message("sip:bob@contoso.com", text="the secret of the body", extra='Authorization: NTLM qop="auth", realm="R", response="0100SECRET", crand="SECRET"')
+    b.message("sip:bob@contoso.com", text="another secret")
+    a.message("sip:bob@contoso.com", text="the secret of the body")
+
+    def wrote():
+        with open(text) as f:
+            return f.read().count("\nCSeq: ") >= 8  # two requests and two answers, each on both sides
+    wait_for("the trace", wrote)
+    ps[0].send_signal(signal.SIGINT)
+    assert ps[0].wait(20) == 0, ps[0].stderr.read()
+    with open(text) as f:
+        out = f.read()
+    assert "secret" not in out.lower(), out
+    assert 'response="**********"' in out and "sip:carol@" not in out
+    ways = re.findall(r"^---- \S+Z (in |out) (\S+) -> (\S+) (external|internal)", out, re.M)
+    assert {(w[0].strip(), w[3]) for w in ways} == {("in", "external"), ("out", "internal"), ("in", "internal"), ("out", "external")}, ways
+    assert ways[0][0].strip() == "in" and ways[0][1].startswith(LOAD[12] + ":") and ways[0][2] == EDGE_OUT + ":443", ways
+
+    p = subprocess.Popen([os.path.join(bins(), "edgectl"), "-s", world.lab.path("control.sock"), "trace", "sip:alice@contoso.com", pcap, "30"], stderr=subprocess.PIPE, text=True)
+    wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 4)
+    a.message("sip:bob@contoso.com", text="x" * 700)
+
+    def answers():
+        with open(pcap, "rb") as f:
+            return f.read().count(b"SIP/2.0 200") == 2
+    wait_for("the answer on both sides", answers)
+    p.send_signal(signal.SIGINT)
+    assert p.wait(20) == 0 and ", some lost" not in p.stderr.read()
+    r = subprocess.run(["tcpdump", "-nn", "-vv", "-A", "-r", pcap], capture_output=True, text=True)
+    assert r.returncode == 0 and r.stdout.count("MESSAGE sip:bob@contoso.com SIP/2.0") == 2 and r.stdout.count("SIP/2.0 200") == 2, r.stdout + r.stderr
+    assert "bad" not in r.stdout and "incorrect" not in r.stdout and "udp sum ok" in r.stdout, r.stdout
+    assert LOAD[12] + "." in r.stdout and "x" * 20 not in r.stdout
+    assert ctl(world.lab, "trace")[0] == 2 and ctl(world.lab, "trace", "x", pcap)[0] == 1  # no word; the file is there
+    a.close()
+    b.close()
+
+
+def test_top(world):
+    """On a terminal: services and figures, until q. As JSON: one sample, with the load that there is."""
+    c = sip.Client(world.lab, "alice", source=LOAD[6])
+    c.register()
+    env = dict(os.environ, TERM="xterm", LINES="50", COLUMNS="110")
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(os.path.join(bins(), "edgectl"), ["edgectl", "-s", world.lab.path("control.sock"), "top"], env)
+    screen = b""
+    try:
+        while b"on the watch list" not in screen:
+            assert select.select([fd], [], [], 20)[0], screen
+            screen += os.read(fd, 65536)
+        os.write(fd, b"q")
+        ended, status_ = os.waitpid(pid, 0)
+    finally:
+        os.close(fd)
+    assert status_ == 0
+    text = re.sub(rb"\x1b[()][0AB]|\x1b\[[0-9;?]*[a-zA-Z]", b" ", screen).decode(errors="replace")
+    for want in ("edge.int.contoso.net", "access", "ready", "external:", "connections of clients", "signed in"):
+        assert want in text, (want, text)
+    stop = threading.Event()
+
+    def chat():
+        while not stop.is_set():
+            c.message("sip:bob@contoso.com")
+    t = threading.Thread(target=chat)
+    t.start()
+    try:
+        code, out, err = ctl(world.lab, "--json", "top")
+    finally:
+        stop.set()
+        t.join()
+    f = json.loads(out)["figures"]["access"]
+    assert code == 0 and f["clients"] >= 1 and f["signed_in"] >= 1 and f["messages_from_outside"] > 1 and f["next_hop_links"] >= 1, f
+    c.close()
+    assert ctl(world.lab, "top")[0] == 2  # no terminal
 
 
 def test_log_level_at_run_time(world):

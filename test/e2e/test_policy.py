@@ -73,5 +73,5 @@ def test_partner_with_a_bad_certificate(world, cert):
         c.wait_closed(3)
     except (OSError, sip.ssl.SSLError):
         pass
-    world.edged.wait_log("ACC-2002", since=n)
+    world.edged.wait_log("FED-3006 partner_certificate_", since=n)
     assert len(world.fe.seen) == seen

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import ssl
-import struct
 import threading
 import time
 
@@ -15,9 +14,9 @@ import pytest
 
 import sip
 import webconf
-from lab import EDGE_IN, EDGE_OUT, LOAD, Proc, children, figure, program_of, wait_for
+from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, LabError, Proc, children, figure, program_of, wait_for
 from test_admin import new_certificate, put
-from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, pour, preface, says
+from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
 CONF = webconf.conf(admit_ms=1500, slow_s=2, half_open_s=3)
 
@@ -72,6 +71,7 @@ def crowd(lab, edged):
     p = big_server(lab, "echo", 8058)
     c = Connector(lab, "connector2", servers=({"id": "dmcu2", "host": DMCU, "port": 8058, "fqdn": "dmcu1.contoso.net"},)).wait_up()
     m = Meeting(lab, edged)
+    m.wait_server("dmcu2")
     yield m
     c.stop()
     p.stop()
@@ -107,6 +107,7 @@ def test_2_thousand_clients(crowd):
 
 def test_3_never_reads(lab, edged, meeting):
     c = Connector(lab, "connector3", servers=({"id": "pour", "host": DMCU, "port": 8059, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    meeting.wait_server("pour")
     srv = Server(lab, pour, port=8059)
     bystander = meeting.join(meeting.ticket(), b"x")
     says(bystander, b"x")
@@ -126,10 +127,35 @@ def test_3_never_reads(lab, edged, meeting):
     c.stop()
 
 
+def test_3_server_that_never_reads(lab, edged, meeting):
+    """The other direction: what the server does not take is held up to the windows, and the client is closed as slow."""
+    gate = threading.Event()
+
+    def deaf(t):
+        t.sendall(t.recv(1))
+        gate.wait(30)
+    srv = Server(lab, deaf, port=8064)
+    c = Connector(lab, "connector3", servers=({"id": "deaf", "host": DMCU, "port": 8064, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    meeting.wait_server("deaf")
+    before = meeting.ended("slow")
+    s = meeting.join(bytes.fromhex(meeting.ask("ticket", "add", "server=deaf")["handle"]), b"x")
+    says(s, b"x")
+    with pytest.raises(OSError):
+        while True:
+            s.sendall(b"d" * 16384)
+    meeting.wait_ended("slow", before)
+    gate.set()
+    s.close()
+    srv.close()
+    c.stop()
+
+
 def test_4_one_of_ten_stalls(lab, edged, meeting):
     """Ten streams of one link: nine go on, the stalled one holds its window and no more."""
     c = Connector(lab, "connector4", servers=tuple(
         {"id": i, "host": DMCU, "port": p, "fqdn": "dmcu1.contoso.net"} for i, p in (("pour4", 8062), ("echo4", 8063)))).wait_up()
+    meeting.wait_server("pour4")
+    meeting.wait_server("echo4")
     servers = Server(lab, pour, port=8062), Server(lab, echo, port=8063)
     handles = [bytes.fromhex(meeting.ask("ticket", "add", "server=" + i)["handle"]) for i in ["pour4"] + 9 * ["echo4"]]
     nine = [meeting.join(h, b"x") for h in handles[1:]]
@@ -151,7 +177,7 @@ def test_4_one_of_ten_stalls(lab, edged, meeting):
 
 
 def test_5_preface_cut_at_every_octet(meeting):
-    for cut in range(1, 28, 3):
+    for cut in range(1, 28):
         s = meeting.tls()
         whole = preface(meeting.ticket()) + b"data"
         s.sendall(whole[:cut])
@@ -169,24 +195,97 @@ def raw_link(lab, cert="connector", alpn="h2-edged-webconf"):
     return ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname="edge.int.contoso.net")
 
 
-def frame(kind, flags, stream, body=b""):
-    return struct.pack("!I", len(body))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + body
+class StrangeEdge:
+    """Listens where the connector expects an Edge, and speaks HTTP/2 by hand."""
+
+    def __init__(self, lab, port=8099):
+        self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ctx.load_cert_chain(lab.cert("fe01.pem"), lab.cert("fe01.key"))
+        self.ctx.set_alpn_protocols(["h2-edged-webconf"])
+        with lab.inside_of("inside"):
+            self.s = socket.create_server((FE1, port))
+        self.s.settimeout(20)
+        self.got = b""
+
+    def accept(self):
+        t, _ = self.s.accept()
+        t.settimeout(20)
+        return self.ctx.wrap_socket(t, server_side=True)
+
+    def frames(self, t):
+        self.got = b""
+        while True:
+            self.got += t.recv(65536) or pytest.fail("the connector ended")
+            while len(self.got) >= 9 and len(self.got) >= 9 + int.from_bytes(self.got[:3], "big"):
+                n = int.from_bytes(self.got[:3], "big")
+                f, self.got = (self.got[3], int.from_bytes(self.got[5:9], "big"), self.got[9:9 + n]), self.got[9 + n:]
+                yield f
+
+    def answers(self, t, wanted):
+        """What each stream in wanted got: its status, or that it was reset."""
+        table = {0x88: b"200", 0x8d: b"404", 0xbe: b"405"}  # RFC 7541 A; 0xbe: what was last put into the dynamic table
+        got = {}
+        for kind, stream, body in self.frames(t):
+            if kind == 1:
+                got[stream] = table.get(body[0]) or body[-3:] if body[0] & 0x80 or body[-3:].isdigit() else body
+            elif kind == 3 and stream not in got:
+                got[stream] = b"reset"
+            if set(wanted) <= set(got):
+                return got
+
+    def until(self, t, octets):
+        news = b""
+        for kind, _, body in self.frames(t):
+            news += body if kind == 0 else b""
+            if octets in news:
+                return
+
+
+@pytest.fixture
+def connector_of_a_stranger(lab):
+    edge = StrangeEdge(lab)
+    con = Connector(lab, "connector9", edges=("fe01.contoso.net:8099",))
+    yield con, edge
+    edge.s.close()
+    assert con.stop() == 0
 
 
 SETTINGS = frame(4, 0, 0)
 OK_200 = frame(1, 4, 1, b"\x88")
+def goaway_of(octets):
+    """The error code of the last GOAWAY in what the Edge said after its preface; None without one."""
+    at, code = 24, None
+    while at + 9 <= len(octets):
+        n = int.from_bytes(octets[at:at + 3], "big")
+        if octets[at + 3] == 7 and at + 17 <= len(octets):
+            code = int.from_bytes(octets[at + 13:at + 17], "big")
+        at += 9 + n
+    return code
+
+
+PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, COMPRESSION_ERROR, CALM = 1, 3, 6, 9, 11
+# Octets that are in order, octets that are not, and the code that the GOAWAY may carry; None: the link is closed without one, since what
+# it would be an answer to is not read to its end.
 HOSTILE = {
-    "no settings first": (b"", frame(6, 0, 0, b"12345678")),
-    "oversized frame": (SETTINGS + OK_200, frame(0, 0, 1, b"a" * 20000)),
-    "continuation flood": (SETTINGS, frame(1, 0, 1, b"\x88") + frame(9, 0, 1, b"") * 5000),
-    "window overflow": (SETTINGS + OK_200, frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2),
-    "settings flood": (SETTINGS, frame(4, 0, 0) * 5000),
-    "ping flood": (SETTINGS, frame(6, 0, 0, b"12345678") * 20000),
-    "push": (SETTINGS + frame(4, 1, 0) + OK_200, frame(5, 4, 1, b"\x00\x00\x00\x02\x82")),
-    "data on stream 0": (SETTINGS, frame(0, 0, 0, b"abc")),
-    "data on a stream that is not": (SETTINGS, frame(0, 0, 7, b"abc")),
-    "not HTTP/2 at all": (b"", b"OPTIONS sip:x SIP/2.0\r\n\r\n" * 100),
-    "a line of 1 MiB": (SETTINGS + OK_200, b"".join(frame(0, 0, 1, b"a" * 16000) for _ in range(66))),
+    "no settings first": (b"", frame(6, 0, 0, b"12345678"), [PROTOCOL_ERROR]),
+    "oversized frame": (SETTINGS + OK_200, frame(0, 0, 1, b"a" * 20000), [FRAME_SIZE_ERROR]),
+    "continuation flood": (SETTINGS, frame(1, 0, 1, b"\x88") + frame(9, 0, 1, b"") * 5000, [PROTOCOL_ERROR, CALM]),
+    "window overflow": (SETTINGS + OK_200, frame(8, 0, 0, b"\x7f\xff\xff\xff") * 2, [FLOW_CONTROL_ERROR]),
+    "window of nothing": (SETTINGS + OK_200, frame(8, 0, 0, b"\0\0\0\0"), [PROTOCOL_ERROR]),
+    "settings flood": (SETTINGS, frame(4, 0, 0) * 5000, [None, PROTOCOL_ERROR, CALM]),
+    "settings of a wrong size": (SETTINGS, frame(4, 0, 0, b"12345"), [FRAME_SIZE_ERROR]),
+    "ping flood": (SETTINGS, frame(6, 0, 0, b"12345678") * 20000, [None, PROTOCOL_ERROR, CALM]),
+    "ping on a stream": (SETTINGS + OK_200, frame(6, 0, 1, b"12345678"), [PROTOCOL_ERROR]),
+    "push": (SETTINGS + frame(4, 1, 0) + OK_200, frame(5, 4, 1, b"\x00\x00\x00\x02\x82"), [PROTOCOL_ERROR]),
+    "data on stream 0": (SETTINGS, frame(0, 0, 0, b"abc"), [PROTOCOL_ERROR]),
+    "data on a stream that is not": (SETTINGS, frame(0, 0, 7, b"abc"), [PROTOCOL_ERROR]),
+    "data before the answer": (SETTINGS, frame(0, 0, 1, b"server dmcu1\n"), [PROTOCOL_ERROR]),
+    "a stream of its own": (SETTINGS, frame(1, 4, 2, b"\x88"), [PROTOCOL_ERROR]),
+    "reset of a stream that is not": (SETTINGS + OK_200, frame(3, 0, 9, b"\0\0\0\x08"), [PROTOCOL_ERROR]),
+    "headers that are no HPACK": (SETTINGS, frame(1, 4, 1, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff"), [COMPRESSION_ERROR]),
+    "padding longer than the frame": (SETTINGS + OK_200, frame(0, 8, 1, b"\xffabc"), [PROTOCOL_ERROR]),
+    "not HTTP/2 at all": (b"", b"OPTIONS sip:x SIP/2.0\r\n\r\n" * 100, [None, PROTOCOL_ERROR, FRAME_SIZE_ERROR]),
+    "a line of 1 MiB": (SETTINGS + OK_200, b"".join(frame(0, 0, 1, b"a" * 16000) for _ in range(66)), [CALM]),
 }
 
 
@@ -194,18 +293,74 @@ HOSTILE = {
 def test_6_hostile_connector(lab, meeting, name):
     bystander = meeting.join(meeting.ticket(), b"x")
     says(bystander, b"x")
+    faulty = lambda: meeting.stat('server_connections_refused_total{reason="protocol"}')
+    before = faulty()
     s = raw_link(lab)
-    ok, bad = HOSTILE[name]
+    ok, bad, codes = HOSTILE[name]
     try:
         s.sendall(ok + bad)
     except OSError:
         pass
     got = closed(s, 8)
-    assert name in ("not HTTP/2 at all", "ping flood", "settings flood") or b"\x07" in got, got[-60:]  # a GOAWAY
+    assert got.startswith(b"PRI * HTTP/2.0")
+    assert goaway_of(got) in codes, (goaway_of(got), got[-60:])
+    assert len(got) < 500000 and meeting.ask()["queued"] < 100000
+    assert faulty() == before + 1
     bystander.sendall(b"still")
     says(bystander, b"still")
     bystander.close()
     meeting.wait_server()
+
+
+def test_6_a_header_that_would_forge_a_log_line(lab, meeting, edged):
+    """What the library says about a bad header quotes it; the log escapes that. The announcements end with it, and so does the link."""
+    forged = b"x\n2026-01-01T00:00:00Z edged-webconf[0] notice: WEB-6017 forged"
+    header = b"\x00\x01x" + bytes([len(forged)]) + forged
+    s = raw_link(lab)
+    at = len(edged.log())
+    s.sendall(SETTINGS + frame(1, 4, 1, b"\x88" + header) + frame(0, 0, 0, b"ends the link"))
+    closed(s, 5)
+    meeting.wait_server()
+    edged.wait_log(r"link_faulty .*value: \[x.x0a2026-01-", since=at)
+    assert not [line for line in edged.log().splitlines() if line.startswith("2026-01-")]
+
+
+def test_6_hostile_edge(lab, connector_of_a_stranger):
+    """The connector, dialled into something that is no Edge: what it is asked beside the protocol is refused, and it goes on."""
+    con, edge = connector_of_a_stranger
+    t = edge.accept()
+    t.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS)
+    # GET /, GET /announcements, the same again, CONNECT to a server that is not, and one with a blank in a value
+    get = b"\x82\x87\x01\x01x"
+    blank = b"\x00\x0cedged-client\x03a b"
+    connect = b"\x02\x07CONNECT\x01\x06nobody"
+    for n, block in enumerate((get + b"\x84", get + b"\x04\x0e/announcements", get + b"\x04\x0e/announcements", connect, connect + blank)):
+        t.sendall(frame(1, 4 | (n < 3), 2 * n + 1, block))
+    want = {1: b"405", 3: b"200", 5: b"405", 7: b"404", 9: b"reset"}
+    assert edge.answers(t, want) == want
+    # A ticket that the signalling side gives while this edge acknowledges nothing, and then goes: nobody has read it.
+    said = []
+    line = "ticket %s server=dmcu1 not-after=%d" % ("ab" * 32, time.time() + 60)
+    asks = threading.Thread(target=lambda: said.append(con.say(line, 20)))
+    asks.start()
+    edge.until(t, b"ticket " + b"ab" * 32)
+    t.close()
+    asks.join()
+    assert said == ["error no_link"]
+    # Rapid reset, far above any rate of an Edge: that link ends, the connector does not.
+    t = edge.accept()
+    t.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS)
+    try:
+        for n in range(6000):
+            t.sendall(frame(1, 4, 2 * n + 1, connect) + frame(3, 0, 2 * n + 1, b"\0\0\0\x08"))
+    except OSError:
+        pass
+    con.proc.wait_log("edge_faulty")
+    t.close()
+    # One that closes behind the handshake is not dialled ever faster: the pause grows.
+    for _ in range(3):
+        edge.accept().close()
+    con.proc.wait_log("edge_down .*again_ms=400")
 
 
 def test_7_tickets(meeting):
@@ -221,7 +376,7 @@ def test_7_tickets(meeting):
     assert refused("data") == data + 2
     end = int(time.time()) + 1
     old = meeting.ticket("not-after=%d" % end)
-    wait_for("the ticket's end", lambda: time.time() >= end + 1)
+    wait_for("the ticket's end", lambda: time.time() >= end + 1.2)  # the Edge's clock counts whole seconds and may lag some ms
     assert closed(meeting.join(old, b"x"), 5) == b""
     assert refused("time") == late + 1
 
@@ -244,6 +399,8 @@ def test_8_preface_forms(meeting):
 
 def test_half_close_both_ways(lab, meeting, edged):
     """close_notify of the client reaches the server; what the server says after it still arrives."""
+    gone = threading.Event()  # Python's unwrap drops octets that come while it runs
+
     def late(t):
         got = b""
         while True:
@@ -251,14 +408,17 @@ def test_half_close_both_ways(lab, meeting, edged):
             if not b:
                 break
             got += b
+        gone.wait(10)
         t.sendall(b"you said %d octets" % len(got))
         t.unwrap()
     srv = Server(lab, late, port=8060)
     c = Connector(lab, "connector4", servers=({"id": "late", "host": DMCU, "port": 8060, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    meeting.wait_server("late")
     s = meeting.tls()
     s.sendall(preface(bytes.fromhex(meeting.ask("ticket", "add", "server=late")["handle"])) + b"a" * 10000)
     before = meeting.ended("closed")
     raw_shutdown_write(s)
+    gone.set()
     says(s, b"you said 10000 octets")
     s.close()
     meeting.wait_ended("closed", before)
@@ -289,6 +449,7 @@ def test_9_connector_killed(lab, edged):
     m = Meeting(lab, edged)
     srv = Server(lab, echo, port=8061)
     c = Connector(lab, "connector5", servers=({"id": "nine", "host": DMCU, "port": 8061, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    m.wait_server("nine")
     h = bytes.fromhex(m.ask("ticket", "add", "server=nine", "uses=20")["handle"])
     ss = [m.join(h, b"x") for _ in range(20)]
     for s in ss:
@@ -399,6 +560,19 @@ def test_connector_control(meeting, connector, edged):
     meeting.wait_ended("server_refused", before)
 
 
+def reload(edged):
+    """The Edge watches its certificates too: its own reload may be under way."""
+    def done():
+        try:
+            edged.ctl("reload")
+            return True
+        except LabError as e:
+            if "another reload" not in str(e):
+                raise
+            return False
+    wait_for("a reload", done)
+
+
 def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     """Twenty clients move octets all the while; a running one lives on; a new one sees the new certificate."""
     running = meeting.join(meeting.ticket(), b"x")
@@ -414,7 +588,7 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     try:
         for new, path in zip(new_certificate(lab), bound):
             put(new, path)
-        edged.ctl("reload")
+        reload(edged)
         after = meeting.join(meeting.ticket(), b"y")
         says(after, b"y")
         assert after.getpeercert()["serialNumber"] != first
@@ -428,7 +602,30 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
         load.join()
         for path in bound:
             put(path + ".old", path)
-        edged.ctl("reload")
+        reload(edged)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_resume(meeting, version):
+    """Its keys are keyd's, so a session outlives the process that gave it; a ticket is still needed, and its bad end is no other's."""
+    ctx = meeting.context(version)
+    s = meeting.tls(ctx=ctx)
+    s.sendall(preface(meeting.ticket()) + b"x")
+    says(s, b"x")
+    assert not s.session_reused
+    session = s.session
+    s.close()
+    os.kill(meeting.pid(), signal.SIGKILL)
+    s = meeting.tls(ctx=ctx, session=session)
+    assert s.session_reused
+    meeting.wait_server()
+    h = meeting.ticket()
+    s.sendall(preface(h) + b"again")
+    says(s, b"again")
+    s.close()
+    s = meeting.tls(ctx=ctx, session=session)
+    s.sendall(preface(h) + b"replayed")
+    assert closed(s, 5) == b""
 
 
 def test_killed_role_comes_back(lab, meeting, edged):

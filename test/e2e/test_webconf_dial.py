@@ -4,9 +4,9 @@ import pytest
 
 import webconf
 from lab import wait_for
-from webconf import DMCU, Meeting, Server, closed, echo, says
+from webconf import DMCU, Meeting, Server, closed, echo, pour, reload_with, says
 
-CONF = webconf.conf()
+CONF = webconf.conf(buffer_high_mb=1, buffer_low_mb=1, stream_buffer_kb=64, slow_s=20)
 CONF["internal__networks"] = ["10.0.0.0/8"]
 CONF["webconf__admission"] = "none"
 CONF["webconf__inside"] = {
@@ -68,6 +68,50 @@ def test_14_dial_and_proxy_header(lab, meeting):
     srv.close()
 
 
+class PourWithProxy(WithProxy):
+    def __call__(self, t):
+        exactly(t, 16 + 12 + 3 + 17)
+        pour(t)
+
+
+def test_a_client_that_reads_late_loses_nothing(lab, meeting):
+    """The inside is much faster: the client's buffer is full, one read of the inside comes on top, and it is not closed for that."""
+    srv = Server(lab, PourWithProxy())
+    slow = meeting.ended("slow")
+    s = meeting.tls("plain.contoso.com")
+    s.sendall(b"!")
+    wait_for("the buffer to fill", lambda: meeting.ask()["queued"] > 60000, 10, 0.02)
+    got = 0
+    while got < 30000000:
+        b = s.recv(65536)
+        assert b and b == b"x" * len(b)
+        got += len(b)
+    assert meeting.ended("slow") == slow
+    s.close()
+    srv.close()
+
+
+def test_high_water(lab, edged, meeting):
+    """Twenty clients that do not read: the servers are not read either once a megabyte is held, and are again when it is gone."""
+    srv = Server(lab, PourWithProxy())
+    ss = [meeting.tls("plain.contoso.com") for _ in range(20)]
+    for s in ss:
+        s.sendall(b"!")
+    wait_for("throttling", lambda: meeting.ask()["throttling"], 10, 0.02)
+    for _ in range(20):
+        assert meeting.ask()["queued"] < (1 << 20) + 131072
+    for s in ss[4:]:
+        s.close()
+    wait_for("no throttling", lambda: not meeting.ask()["throttling"], 10)
+    got = 0
+    while got < 3000000:  # the others go on
+        got += len(ss[0].recv(65536))
+    for s in ss[:4]:
+        s.close()
+    srv.close()
+    wait_for("no client left", lambda: meeting.ask()["clients"] == 0)
+
+
 def test_14_server_asks_for_a_certificate(lab, meeting):
     srv = Server(lab, WithProxy(), port=8058, ask_cert=True)
     s = meeting.tls("asks.contoso.com")
@@ -104,15 +148,6 @@ def test_server_that_goes_ends_its_client(lab, meeting):
     wait_for("no client left", lambda: meeting.ask()["clients"] == 0)
 
 
-def reload_with(edged, old, new):
-    with open(edged.conf) as f:
-        text = f.read()
-    assert old in text, text
-    with open(edged.conf, "w") as f:
-        f.write(text.replace(old, new))
-    edged.ctl("reload")
-
-
 def test_14_proxy_header_before_tls(lab, edged, meeting):
     """The header stands in clear in front of the handshake; a reload is enough to change it."""
     seen = []
@@ -121,7 +156,7 @@ def test_14_proxy_header_before_tls(lab, edged, meeting):
         head = exactly(s, 16)
         seen.append(head + exactly(s, head[14] << 8 | head[15]))
 
-    reload_with(edged, '"inside_tls"', '"before_tls"')
+    reload_with(edged, ('"inside_tls"', '"before_tls"'))
     srv = Server(lab, echo, before_tls=header)
     s = meeting.tls("plain.contoso.com")
     s.sendall(b"hello")
@@ -133,7 +168,7 @@ def test_14_proxy_header_before_tls(lab, edged, meeting):
 
 def test_sni_ticket(lab, edged, meeting):
     """The ticket is the host name; once, and no other."""
-    reload_with(edged, '"none"', '"sni-ticket"')
+    reload_with(edged, ('"none"', '"sni-ticket"'))
     srv = Server(lab, echo, before_tls=lambda s: exactly(s, 28 + 3 + 32 + len(".webconf.contoso.com")))
     host = meeting.ask("ticket", "add", "server=plain")["host"]
     assert len(host.split(".")[0]) == 32 and host.endswith(".webconf.contoso.com")

@@ -7,7 +7,7 @@ import pytest
 
 import webconf
 from lab import LOAD, wait_for
-from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, pour, preface, says
+from webconf import DMCU, Connector, Meeting, Server, closed, echo, preface, reload_with, says
 
 LIMITS = dict(tickets=20, failures_per_minute=5, refuse_s=2, clients_per_address=8, idle_s=2, first_octet_ms=1000, slow_s=20,
               buffer_high_mb=1, buffer_low_mb=1, ticket_life_s=5, rate_kbit=800, connections_burst=1000)
@@ -27,6 +27,7 @@ def meeting(lab, edged):
                                 {"id": "pour", "host": DMCU, "port": 8059, "fqdn": "dmcu1.contoso.net"})).wait_up()
     m = Meeting(lab, edged)
     m.wait_server("pour")
+    m.connector = c
     yield m
     c.stop()
     srv.close()
@@ -54,6 +55,10 @@ def test_table_full(meeting):
         made += 1
         assert made <= 20
     assert made == 19
+    # Announced by a connector it is refused as well, and counted; the signalling side hears that the Edge has read it.
+    full = meeting.stat('tickets_refused_total{reason="full"}')
+    assert meeting.connector.say("ticket %s server=dmcu1 %s" % ("f" * 64, end)) == "ok"
+    assert meeting.stat('tickets_refused_total{reason="full"}') == full + 1
     s = meeting.join(good, b"\0\1x")
     says(s, b"\0\1x")
     s.close()
@@ -80,6 +85,19 @@ def test_per_address(meeting):
     says(other, b"\0\1x")
     for s in ss + [other]:
         s.close()
+
+
+def test_connections_of_one_address(meeting, edged):
+    """One address that connects and goes, over and over, uses up its own share and nobody else's."""
+    reload_with(edged, ("connections_per_minute = 0", "connections_per_minute = 5"))
+    before = meeting.stat('connections_refused_total{reason="rate"}')
+    for _ in range(5):
+        meeting.tls(source=LOAD[8]).close()
+    with pytest.raises(OSError):
+        meeting.tls(source=LOAD[8])
+    assert meeting.stat('connections_refused_total{reason="rate"}') == before + 1
+    meeting.tls(source=LOAD[7]).close()
+    reload_with(edged, ("connections_per_minute = 5", "connections_per_minute = 0"))
 
 
 def test_address_with_many_failures(meeting):

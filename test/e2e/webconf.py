@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from lab import TOP, Proc, children, conf_text, program_of, wait_for
+from lab import EDGE_IN, TOP, Proc, children, conf_text, program_of, wait_for
 
 WEBCONF = "203.0.113.11"
 DMCU = "10.20.0.13"
@@ -22,7 +22,7 @@ CONF = {
     "external__webconf": {"address": WEBCONF, "fqdn": "webconf.contoso.com", "port": 443},
     "internal__trusted_servers": ["fe01.contoso.net", "fe02.contoso.net", "pool01.contoso.net", "connector.contoso.net"],
     "webconf__limits": {"rate_kbit": 0, "rate_down_kbit": 0, "clients_per_address": 2000, "connections_per_s": 1000,
-                        "connections_burst": 1000, "failures_per_minute": 1000},
+                        "connections_burst": 1000, "connections_per_minute": 0, "failures_per_minute": 1000},
 }
 
 
@@ -168,11 +168,17 @@ class Meeting:
     def wait_ended(self, reason, before):
         wait_for("a client to end: " + reason, lambda: self.ended(reason) > before)
 
-    def tls(self, sni="webconf.contoso.com", host="load", **kw):
+    def context(self, version=None):
         ctx = ssl.create_default_context(cafile=self.lab.cert("external-ca.pem"))
+        if version:
+            ctx.minimum_version = ctx.maximum_version = version
+        return ctx
+
+    def tls(self, sni="webconf.contoso.com", host="load", ctx=None, session=None, **kw):
+        ctx = ctx or self.context()
         ctx.check_hostname = sni == "webconf.contoso.com"
         s = self.lab.tcp_to(host, WEBCONF, 443, **kw)
-        return ctx.wrap_socket(s, server_hostname=sni, suppress_ragged_eofs=False)
+        return ctx.wrap_socket(s, server_hostname=sni, suppress_ragged_eofs=False, session=session)
 
     def join(self, handle, first=b""):
         s = self.tls()
@@ -194,6 +200,80 @@ class Meeting:
         return row
 
 
+def frame(kind, flags, stream, body=b""):
+    return struct.pack("!I", len(body))[1:] + bytes([kind, flags]) + struct.pack("!I", stream) + body
+
+
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
+NO_ERROR, CANCEL, CALM = 0, 8, 11
+END, ACK, END_HEADERS = 1, 1, 4
+
+
+class HandConnector:
+    """A connector whose every frame is written by hand; it sees what the Edge passes on, frame by frame."""
+
+    def __init__(self, lab, server, settings=b""):
+        ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
+        ctx.load_cert_chain(lab.cert("connector.pem"), lab.cert("connector.key"))
+        ctx.set_alpn_protocols(["h2-edged-webconf"])
+        self.t = ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname=EDGE_NAME)
+        self.got, self.data, self.kept = b"", {}, []
+        self.t.sendall(frame(SETTINGS, 0, 0, settings) + frame(SETTINGS, ACK, 0))
+        while len(self.got) < 24:
+            self._more()
+        self.got = self.got[24:]
+        assert self.next(HEADERS)[2] == 1
+        self.t.sendall(frame(HEADERS, END_HEADERS, 1, b"\x88") + frame(DATA, 0, 1, b"server %s\n" % server.encode()))
+
+    def _more(self):
+        b = self.t.recv(65536)
+        if not b:
+            raise ConnectionResetError("the Edge ended the link")
+        self.got += b
+
+    def _read(self):
+        while len(self.got) < 9 or len(self.got) < 9 + int.from_bytes(self.got[:3], "big"):
+            self._more()
+        n = int.from_bytes(self.got[:3], "big")
+        f = self.got[3], self.got[4], int.from_bytes(self.got[5:9], "big"), self.got[9:9 + n]
+        self.got = self.got[9 + n:]
+        if f[0] == PING and not f[1] & ACK:
+            self.t.sendall(frame(PING, ACK, 0, f[3]))
+        elif f[0] == DATA:
+            self.data[f[2]] = self.data.get(f[2], b"") + f[3]
+        return f
+
+    def next(self, kind, stream=None, flags=0):
+        """The next frame of that kind, as (kind, flags, stream, body); octets of streams gather in data meanwhile."""
+        while True:
+            f = self._read()
+            if f[0] == kind and stream in (None, f[2]) and f[1] & flags == flags:
+                return f
+
+    def accept(self, status=b"\x88", flags=0):
+        """The stream of the next client, answered."""
+        stream = self.next(HEADERS)[2]
+        self.t.sendall(frame(HEADERS, END_HEADERS | flags, stream, status))
+        return stream
+
+    def wait_octets(self, stream, octets):
+        while self.data.get(stream) != octets:
+            self._read()
+
+    def say(self, stream, octets, flags=0):
+        self.t.sendall(frame(DATA, flags, stream, octets))
+
+    def reset(self, stream, code):
+        self.t.sendall(frame(RESET, 0, stream, struct.pack("!I", code)))
+
+    def code_of(self, kind, stream):
+        """The code of the next RST_STREAM or GOAWAY."""
+        return int.from_bytes(self.next(kind, stream)[3][-4:], "big")
+
+    def close(self):
+        self.t.close()
+
+
 def edged_up(lab, c):
     """edged with that configuration, until the end of the fixture that yields from here."""
     e = lab.edged(ready=False, **c)
@@ -202,6 +282,18 @@ def edged_up(lab, c):
     status = e.stop()
     assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
     assert "ERROR: AddressSanitizer" not in e.log() and "runtime error:" not in e.log(), e.log()[-4000:]
+
+
+def reload_with(edged, *changes):
+    """Changes the file, pairs of old and new text, and has it read again."""
+    with open(edged.conf) as f:
+        text = f.read()
+    for old, new in changes:
+        assert old in text, text
+        text = text.replace(old, new)
+    with open(edged.conf, "w") as f:
+        f.write(text)
+    edged.ctl("reload")
 
 
 def serves(lab, edged):

@@ -44,7 +44,7 @@ struct world {
 	struct turn_allocation *a[8]; /* by flow */
 	struct turn_flow flows[8];
 	uint64_t now_ms;
-	uint32_t ticket;
+	uint32_t ticket, connection;
 	uint16_t port;
 	unsigned n_answers;
 	size_t asked; /* length of the message under way */
@@ -94,6 +94,9 @@ run(struct world *w)
 		case TURN_ACT_OPEN_RELAY:
 			w->a[flow_index(w, &act->a->flow)] = act->a;
 			w->port++;
+			if (act->pair && w->port % 5)
+				turn_server_reserved(w->s, act->a, (void *)(uintptr_t)++w->port,
+				    act->family, w->now_ms);
 			turn_server_relay_opened(w->s, act->a, w->port % 7 ? &bound : NULL,
 			    (void *)(uintptr_t)w->port, w->now_ms, &w->acts);
 			run(w);
@@ -101,8 +104,20 @@ run(struct world *w)
 		case TURN_ACT_NEED_KEY:
 			w->ticket = act->ticket;
 			break;
+		case TURN_ACT_CONNECT: {
+			struct addr peer = act->peer;
+
+			turn_peer_from_wire(&w->conf.policy, &peer);
+			must(turn_peer_judge(&w->conf.policy,
+				 w->conf.listeners[act->a->flow.listener].leg, &peer,
+				 true) == TURN_RULE_ALLOWED);
+			w->connection = act->ticket;
+			break;
+		}
+		case TURN_ACT_JOIN:
 		case TURN_ACT_CLOSE_RELAY:
 		case TURN_ACT_CLOSE_CLIENT:
+		case TURN_ACT_CLOSE_PEER:
 			break;
 		}
 	}
@@ -136,7 +151,7 @@ signed_message(struct world *w, uint8_t detail, const uint8_t *p, size_t n)
 {
 	const struct turn_flow *f = &w->flows[detail & 7];
 	const struct stun_dialect *d = detail & 8 ? &stun_dialect_ms : &stun_dialect_standard;
-	static const uint16_t types[] = {3, 4, 6, 8, 9, 0x16, 1, 3};
+	static const uint16_t types[] = {3, 4, 6, 8, 9, 0x16, 0xa, 0xb};
 	uint8_t buf[2048], id[16] = {0x21, 0x12, 0xa4, 0x42};
 	char nonce[TURN_NONCE_LEN];
 	struct stun_writer sw;
@@ -217,6 +232,31 @@ frames(const uint8_t *p, size_t n)
 	}
 }
 
+/* RFC 6062: what the room tells of connections with peers. */
+static void
+connection(struct world *w, uint8_t detail)
+{
+	struct turn_allocation *a = w->a[detail & 7];
+	struct addr from = {.family = 4, .port = 40000, .ip = {8, 8, 8, 8}};
+
+	switch (detail >> 3 & 3) {
+	case 0:
+	case 1:
+		turn_server_connected(w->s, w->connection, detail >> 3 & 1, w->now_ms, &w->acts);
+		run(w);
+		break;
+	case 2:
+		if (!a || a->ms || a->transport != TURN_TCP)
+			return;
+		w->connection = turn_server_attempt(w->s, a, &from, w->now_ms, &w->acts);
+		run(w);
+		break;
+	default:
+		turn_server_carried(w->s, w->connection, detail >> 5 & 1, 100);
+		turn_server_connection_closed(w->s, w->connection);
+	}
+}
+
 static void
 event(struct world *w, uint8_t what, uint8_t detail, const uint8_t *p, size_t n)
 {
@@ -249,7 +289,10 @@ event(struct world *w, uint8_t what, uint8_t detail, const uint8_t *p, size_t n)
 		run(w);
 		break;
 	default:
-		frames(p, n);
+		if (detail < 0x80)
+			frames(p, n);
+		else
+			connection(w, detail);
 	}
 }
 
@@ -257,8 +300,10 @@ static void
 setup(struct world *w)
 {
 	*w = (struct world){.now_ms = 10000000, .port = 50000};
-	w->conf = (struct turn_conf){
-	    .realm = "edge.example.com", .n_listeners = 2, .random = fixed_random};
+	w->conf = (struct turn_conf){.realm = "edge.example.com",
+	    .n_listeners = 2,
+	    .random = fixed_random,
+	    .tcp_allocations = true};
 	w->conf.limits = turn_limits_default;
 	w->conf.limits.challenge.per_s = w->conf.limits.binding.per_s = 0;
 	w->conf.limits.integrity.per_s = 0;

@@ -152,8 +152,11 @@ cast_init(struct cast *c)
 	    .peer = FACTS_INTERNAL, .cid = 0x500, .names = inside_names, .n_names = 1};
 	cast_addr(&c->internal.remote, "10.20.0.11:5061");
 	cast_addr(&c->internal.local, "10.30.0.5:49310");
-	c->partner = (struct facts){
-	    .peer = FACTS_SERVER, .cid = 0x7700, .names = partner_names, .n_names = 1};
+	c->partner = (struct facts){.peer = FACTS_SERVER,
+	    .chain = FACTS_CHAIN_GOOD,
+	    .cid = 0x7700,
+	    .names = partner_names,
+	    .n_names = 1};
 	cast_addr(&c->partner.remote, "192.0.2.40:40112");
 	cast_addr(&c->partner.local, "203.0.113.10:5061");
 }

@@ -93,6 +93,12 @@ op_name(void *net, const char *name)
 }
 
 static int
+op_srv(void *net, const char *name, bool for_outsider)
+{
+	return ED_LIMIT;
+}
+
+static int
 op_to_sibling(void *net, unsigned slot, struct str bytes)
 {
 	return ED_GONE;
@@ -134,7 +140,7 @@ static const struct access_ops ops = {
     .open = op_open,
     .resolve = op_resolve,
     .open_partner = op_open,
-    .srv = op_name,
+    .srv = op_srv,
     .host = op_name,
     .to_sibling = op_to_sibling,
     .random = op_random,

@@ -522,6 +522,7 @@ h2_input(struct h2 *h, struct str bytes)
 	ssize_t used;
 	int r;
 
+	h->fault[0] = 0;
 	h->busy = true;
 	used = nghttp2_session_mem_recv(h->ng, (const uint8_t *)bytes.p, bytes.n);
 	h->busy = false;
@@ -574,6 +575,13 @@ size_t
 h2_streams(const struct h2 *h)
 {
 	return h->n_streams;
+}
+
+bool
+h2_has_room(const struct h2 *h)
+{
+	return h->n_streams <
+	       nghttp2_session_get_remote_settings(h->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 }
 
 const char *

@@ -115,6 +115,7 @@ int h2_ping(struct h2 *h, uint64_t token) ED_MUST_CHECK;
 /* Say that no new stream is taken (H2_ANSWERS) or will be opened (H2_OPENS). */
 int h2_goaway(struct h2 *h, enum h2_code code) ED_MUST_CHECK;
 size_t h2_streams(const struct h2 *h);    /* open now */
+bool h2_has_room(const struct h2 *h);     /* the other end allows one more (H2_OPENS) */
 const char *h2_fault(const struct h2 *h); /* static or h's; "" if none */
 
 /* heads: pseudo headers first. The stream's first own octet may follow at once. NULL: no memory or

@@ -3,7 +3,7 @@
  * proto/stun/types.h: message types as whole numbers. The MS dialect does not follow the class bits
  * of RFC 8489, so types are never taken apart there.
  *
- * Spec: RFC 8489 18.2, RFC 8656 17; ms-turn 2.2.
+ * Spec: RFC 8489 18.2, RFC 8656 17, RFC 6062 6; ms-turn 2.2.
  */
 #ifndef EDGED_PROTO_STUN_TYPES_H
 #define EDGED_PROTO_STUN_TYPES_H
@@ -19,6 +19,7 @@ enum {
 	STUN_CONNECTION_BIND = 0x000b,
 	STUN_SEND_INDICATION = 0x0016,
 	STUN_DATA_INDICATION = 0x0017,
+	STUN_CONNECTION_ATTEMPT = 0x001c,
 
 	STUN_SUCCESS = 0x0100, /* added to a request's type */
 	STUN_ERROR = 0x0110,

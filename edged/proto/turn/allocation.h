@@ -17,6 +17,7 @@
 #include "proto/turn/server.h"
 
 #define TURN_NONCE_LEN 16u
+#define TURN_TOKEN_LEN 8u /* RESERVATION-TOKEN */
 
 enum turn_state {
 	TURN_OPENING, /* waits for turn_server_relay_opened */
@@ -39,6 +40,7 @@ struct turn_ms {
 	uint8_t connection_id[20];
 	uint32_t sequence;  /* highest number seen */
 	uint64_t window;    /* bit i: sequence - i was seen */
+	uint32_t bandwidth; /* what the client was told, kbit/s */
 	uint32_t version;   /* what the client said; 0: nothing */
 	uint8_t set_id[16]; /* last Set Active Destination answered with success */
 	bool set_answered;
@@ -46,6 +48,20 @@ struct turn_ms {
 	 * newest takes the place of the oldest. */
 	struct addr *sent, heard[8];
 	uint32_t n_sent, n_heard, room_sent;
+};
+
+/* RFC 6062: one connection with a peer, and the client's own for its bytes. */
+enum turn_connection_state { TURN_CONNECTING, TURN_UNBOUND, TURN_BOUND };
+struct turn_connection {
+	struct hash_node node; /* of its server, by id */
+	struct list link;      /* of its allocation */
+	struct list due;       /* of its server, until it is bound */
+	struct turn_allocation *a;
+	struct addr peer; /* as the client names it */
+	uint64_t deadline_ms;
+	uint32_t id;
+	uint8_t state;
+	uint8_t connect_id[16]; /* transaction of the Connect under way */
 };
 
 struct turn_allocation {
@@ -63,14 +79,23 @@ struct turn_allocation {
 	void *relay[2];         /* the room's handles */
 	struct turn_permissions permissions;
 	struct turn_channels channels;
+	struct list connections; /* RFC 6062: struct turn_connection */
+	uint32_t n_connections;
 	struct turn_bucket bucket;
 	uint64_t born_ms, expires_ms, hard_end_ms;
 	uint64_t packets[2], bytes[2]; /* from the client, from peers */
 	uint32_t id, lifetime_s;
+	uint32_t shared; /* slot of its user in turn_conf.shared */
+	bool is_shared;
 	uint8_t state;
-	bool traffic;     /* since expires_ms was set */
-	bool wants[2];    /* families still to be opened */
-	bool fingerprint; /* the creating request had one */
+	uint8_t transport; /* of its relayed address: enum turn_transport */
+	bool traffic;      /* since expires_ms was set */
+	bool wants[2];     /* families still to be opened */
+	bool pair;         /* the port above was asked for too */
+	bool has_token;
+	uint8_t token[TURN_TOKEN_LEN];
+	uint16_t address_error[2]; /* a family asked for and not had: ADDRESS-ERROR-CODE */
+	bool fingerprint;          /* the creating request had one */
 	struct turn_allocation *next_dead;
 };
 

@@ -12,13 +12,26 @@
 #include "proto/turn/allocation.h"
 #include "proto/turn/server.h"
 
-#define TURN_WHEEL         4096u /* seconds; more than the longest lifetime */
-#define TURN_RELEASED_MS   30000u
-#define TURN_TCP_IDLE_S    60u /* no active destination, no traffic (ms-turn 5.9) */
-#define TURN_PENDING_MS    6000u
-#define TURN_PENDING_BYTES 1500u
-#define TURN_AMPLIFICATION 2u  /* answer with headers at most twice the request with headers */
-#define TURN_UDP_HEADERS   28u /* IPv4 and UDP */
+#define TURN_WHEEL          4096u /* seconds; more than the longest lifetime */
+#define TURN_RELEASED_MS    30000u
+#define TURN_TCP_IDLE_S     60u    /* no active destination, no traffic (ms-turn 5.9) */
+#define TURN_CONNECT_MS     30000u /* RFC 6062 5.2, 5.3: to connect, and to be bound */
+#define TURN_RESERVATION_MS 30000u
+#define TURN_RESERVATIONS   256u   /* of one worker */
+#define TURN_SILENCE_MS     10000u /* behind too many wrong signatures */
+#define TURN_PENDING_MS     6000u
+#define TURN_PENDING_BYTES  1500u
+#define TURN_AMPLIFICATION  2u  /* answer with headers at most twice the request with headers */
+#define TURN_UDP_HEADERS    28u /* IPv4 and UDP */
+
+struct turn_reservation {
+	struct list link; /* of its server, oldest first */
+	void *relay;      /* the room's handle */
+	uint64_t deadline_ms;
+	uint8_t token[TURN_TOKEN_LEN];
+	uint8_t user[17]; /* as turn_tally.key */
+	bool is_ipv6;
+};
 
 /* A request that waits for its user's key. */
 struct turn_pending {
@@ -35,6 +48,10 @@ struct turn_server {
 	struct turn_conf conf;
 	struct hash_table flows; /* allocations by flow */
 	struct hash_table tallies;
+	struct hash_table connections; /* RFC 6062, by id */
+	struct list reservations;      /* oldest first */
+	uint32_t n_reservations;
+	struct list unbound; /* those that wait, oldest first */
 	struct turn_sources *sources;
 	struct mac_ctx *nonce_key;
 	struct list wheel[TURN_WHEEL];
@@ -77,8 +94,9 @@ struct turn_allocation *turn_find(struct turn_server *s, const struct turn_flow 
 int turn_allocation_new(struct turn_request *q, uint32_t lifetime_s, struct turn_allocation **ret,
     const char **ret_which) ED_MUST_CHECK;
 /* Act for the first family that is wanted and not open. */
+enum turn_port { TURN_PORT_ANY, TURN_PORT_EVEN, TURN_PORT_PAIR };
 void turn_open_relay(
-    struct turn_server *s, struct turn_allocation *a, bool even, struct turn_acts *acts);
+    struct turn_server *s, struct turn_allocation *a, enum turn_port port, struct turn_acts *acts);
 void turn_set_expiry(
     struct turn_server *s, struct turn_allocation *a, uint32_t lifetime_s, uint64_t now_ms);
 /* Closes its relays and forgets it. */
@@ -106,11 +124,31 @@ void turn_reply_challenge(struct turn_request *q, unsigned code);
 void turn_reply_binding(struct turn_request *q, bool rfc3489);
 
 /* relay.c */
+void turn_indication_id(
+    struct turn_server *s, const struct stun_dialect *d, uint8_t id[STUN_ID_LEN]);
 enum turn_rule turn_judge(struct turn_request *q, const struct addr *peer, bool has_port);
 /* Content of q->pkt from a's relay to wire: paid, counted, one act. */
 void turn_relay(struct turn_request *q, const struct addr *wire);
 
+/* reservation.c */
+/* NULL: none of that token. */
+struct turn_reservation *turn_reservation_find(struct turn_server *s, struct str token);
+void turn_reservation_free(struct turn_server *s, struct turn_reservation *r);
+/* True: one has ended. */
+bool turn_reservations_tick(struct turn_server *s, uint64_t now_ms, struct turn_acts *acts);
+
+/* connection.c */
+void turn_connect(struct turn_request *q);
+void turn_connection_bind(struct turn_request *q);
+/* The allocation that a ConnectionBind speaks of: its key and nonce are the ones to check. */
+struct turn_allocation *turn_connection_owner(struct turn_server *s, const struct stun_msg *m);
+void turn_connections_done(struct turn_server *s, struct turn_allocation *a);
+/* True: one was ended. */
+bool turn_connections_tick(struct turn_server *s, uint64_t now_ms, struct turn_acts *acts);
+
 /* standard.c */
+/* Address the request names: 0, or the error code. */
+unsigned turn_check_peer(struct turn_request *q, struct str value, bool has_port, struct addr *ret);
 void turn_standard_request(struct turn_request *q);
 void turn_standard_allocated(struct turn_request *q, uint32_t lifetime_s);
 void turn_standard_channel_data(struct turn_request *q);

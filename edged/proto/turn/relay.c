@@ -45,8 +45,8 @@ turn_relay(struct turn_request *q, const struct addr *wire)
 }
 
 /* A transaction id for an indication: unique, not secret, never answered. */
-static void
-indication_id(struct turn_server *s, const struct stun_dialect *d, uint8_t id[STUN_ID_LEN])
+void
+turn_indication_id(struct turn_server *s, const struct stun_dialect *d, uint8_t id[STUN_ID_LEN])
 {
 	uint64_t v[2];
 
@@ -82,7 +82,7 @@ wrap_indication(
 	uint8_t id[STUN_ID_LEN], head[STUN_DATA_HEAD_MAX], *p;
 	size_t n;
 
-	indication_id(s, a->dialect, id);
+	turn_indication_id(s, a->dialect, id);
 	n = stun_data_head(a->dialect, head, id, from, pkt->len);
 	if (a->dialect->padded && !pad(pkt))
 		return false;

@@ -20,6 +20,7 @@ const struct turn_limits turn_limits_default = {
     .allocations_per_address = 1000,
     .permissions = TURN_PERMISSIONS_MAX,
     .channels = TURN_CHANNELS_MAX,
+    .connections = 8,
     .kbit_per_port = 3000,
     .kbit_per_user = 10000,
     .challenge = {100, 500},
@@ -83,12 +84,17 @@ turn_server_new(const struct turn_conf *conf, struct turn_server **ret)
 		return ED_NOMEM;
 	s->conf = *conf;
 	list_init(&s->pending);
+	list_init(&s->unbound);
+	list_init(&s->reservations);
 	for (size_t i = 0; i < TURN_WHEEL; i++)
 		list_init(&s->wheel[i]);
 	r = hash_init(&s->flows, 64);
 	if (r < 0)
 		goto out;
 	r = hash_init(&s->tallies, 64);
+	if (r < 0)
+		goto out;
+	r = hash_init(&s->connections, 16);
 	if (r < 0)
 		goto out;
 	r = ED_NOMEM;
@@ -124,8 +130,12 @@ turn_server_free(struct turn_server *s)
 		list_remove(&p->link);
 		free(p);
 	}
+	while (s->reservations.next && !list_is_empty(&s->reservations))
+		turn_reservation_free(
+		    s, LIST_OF(s->reservations.next, struct turn_reservation, link));
 	hash_done(&s->flows);
 	hash_done(&s->tallies);
+	hash_done(&s->connections);
 	turn_sources_free(s->sources);
 	mac_ctx_free(s->nonce_key);
 	wipe(&s->conf, sizeof(s->conf));
@@ -150,6 +160,16 @@ judge_again(struct turn_server *s, struct turn_allocation *a)
 		if (turn_peer_judge(&s->conf.policy, leg, &peer, false))
 			a->permissions.v[i].expires_ms = 0;
 	}
+	LIST_EACH_SAFE(it, &a->connections)
+	{
+		struct turn_connection *c = LIST_OF(it, struct turn_connection, link);
+
+		if (turn_peer_judge(&s->conf.policy, leg, &c->peer, true)) {
+			c->deadline_ms = 0; /* the next tick ends it */
+			list_remove(&c->due);
+			list_push_front(&s->unbound, &c->due);
+		}
+	}
 	if (a->ms && a->ms->active.family &&
 	    turn_peer_judge(&s->conf.policy, leg, &a->ms->active, true))
 		a->ms->active.family = 0;
@@ -164,6 +184,8 @@ turn_server_set_conf(struct turn_server *s, const struct turn_conf *conf)
 	s->conf.n_listeners = conf->n_listeners;
 	s->conf.policy = conf->policy;
 	s->conf.limits = conf->limits;
+	s->conf.mtu = conf->mtu;
+	s->conf.tcp_allocations = conf->tcp_allocations;
 	for (size_t i = 0; i < TURN_WHEEL; i++)
 		LIST_EACH(it, &s->wheel[i])
 	judge_again(s, LIST_OF(it, struct turn_allocation, due));
@@ -332,10 +354,12 @@ turn_server_relay_opened(struct turn_server *s, struct turn_allocation *a, const
 		a->relayed[i] = s->conf.policy.relay_public[i];
 		a->relayed[i].port = bound->port;
 		a->relay[i] = relay;
+	} else {
+		a->address_error[i] = 508;
 	}
 	if (a->wants[1]) {
-		turn_open_relay(s, a, false, acts);
-	} else if (a->relay[0] || a->relay[1]) {
+		turn_open_relay(s, a, TURN_PORT_ANY, acts);
+	} else if ((a->relay[0] || a->relay[1]) && a->pair == a->has_token) {
 		answer_allocate(&q);
 	} else {
 		bool is_ms = a->ms != NULL;
@@ -407,9 +431,10 @@ turn_count_name(enum turn_count c)
 {
 	static const char *const names[TURN_COUNT__N] = {"from_client", "from_peer",
 	    "bytes_from_client", "bytes_from_peer", "bindings", "challenges", "allocated", "ended",
-	    "auth_failures", "integrity_not_sha1", "user_limit", "no_port", "malformed",
-	    "no_allocation", "rate", "amplification", "keys_waiting", "integrity", "replay",
-	    "peer_policy", "no_permission", "bandwidth", "multiplex", "other"};
+	    "auth_failures", "integrity_not_sha1", "user_limit", "not_shared", "no_port",
+	    "malformed", "no_allocation", "rate", "amplification", "keys_waiting", "integrity",
+	    "replay", "peer_policy", "no_permission", "bandwidth", "multiplex", "too_long",
+	    "other"};
 
 	return c < TURN_COUNT__N ? names[c] : "unknown";
 }

@@ -30,6 +30,7 @@
 
 struct turn_allocation; /* proto/turn/allocation.h */
 struct turn_server;
+struct turn_shared; /* proto/turn/shared.h */
 
 enum turn_transport { TURN_UDP, TURN_TCP };
 
@@ -51,7 +52,7 @@ struct turn_listener {
 
 struct turn_limits {
 	uint32_t allocations, allocations_per_user, allocations_per_address;
-	uint32_t permissions, channels;
+	uint32_t permissions, channels, connections;
 	uint64_t kbit_per_port, kbit_per_user; /* 0: no limit */
 	struct turn_rate challenge, binding, integrity;
 	uint32_t keys_waiting, keys_waiting_per_address;
@@ -67,8 +68,15 @@ struct turn_conf {
 	uint8_t n_listeners;
 	struct turn_policy policy; /* also which families are relayed */
 	struct turn_limits limits;
+	bool tcp_allocations; /* RFC 6062 is offered */
+	/* Of the way out, with IP header: more is not sent when DONT-FRAGMENT says so. 0: unknown.
+	 */
+	uint32_t mtu;
 	uint8_t nonce_secret[32];
 	struct hash_key hash_key;
+	/* Counts of users over all workers; NULL: this one is alone. worker: our column. */
+	struct turn_shared *shared;
+	unsigned worker;
 	void (*random)(void *p, size_t n);
 };
 
@@ -80,6 +88,10 @@ enum turn_act_kind {
 	TURN_ACT_CLOSE_RELAY,  /* relay and what came over it; a is still readable */
 	TURN_ACT_NEED_KEY,     /* key for username; turn_server_key_ready with ticket */
 	TURN_ACT_CLOSE_CLIENT, /* TCP: the stream of flow is broken or its allocation ended */
+	/* RFC 6062; ticket is the CONNECTION-ID */
+	TURN_ACT_CONNECT,    /* from relay to peer; turn_server_connected */
+	TURN_ACT_JOIN,       /* flow carries that connection's bytes from now on */
+	TURN_ACT_CLOSE_PEER, /* that connection, both sides */
 };
 
 struct turn_act {
@@ -89,11 +101,13 @@ struct turn_act {
 	struct str bytes;
 	struct turn_flow flow; /* TO_CLIENT, CLOSE_CLIENT */
 	struct addr peer;      /* TO_PEER */
-	void *relay;           /* TO_PEER, CLOSE_RELAY: the room's handle */
-	uint32_t ticket;       /* NEED_KEY */
-	uint8_t family;        /* OPEN_RELAY: 4, 6 */
-	uint8_t transport;     /* OPEN_RELAY */
-	bool even;             /* OPEN_RELAY: an even port */
+	void *relay;       /* TO_PEER, CLOSE_RELAY: the room's handle; OPEN_RELAY: not NULL: take
+			      this one, which was reserved */
+	uint32_t ticket;   /* NEED_KEY, CONNECT, JOIN, CLOSE_PEER */
+	uint8_t family;    /* OPEN_RELAY: 4, 6 */
+	uint8_t transport; /* OPEN_RELAY */
+	bool even;         /* OPEN_RELAY: an even port */
+	bool pair; /* and the one above it: turn_server_reserved before turn_server_relay_opened */
 	bool is_data; /* TO_CLIENT over MS frames: end-to-end data, not a control message */
 };
 
@@ -136,6 +150,7 @@ enum turn_count {               /* names in turn_count_name */
 	TURN_COUNT_AUTH_FAILURES,
 	TURN_COUNT_INTEGRITY_NOT_SHA1, /* a client that insists on SHA-256 (ms-turn 4.3) */
 	TURN_COUNT_USER_LIMIT,
+	TURN_COUNT_NOT_SHARED, /* an allocation that no room was left for in the shared table */
 	TURN_COUNT_NO_PORT,
 	TURN_COUNT_DROP_MALFORMED,
 	TURN_COUNT_DROP_NO_ALLOCATION,
@@ -148,6 +163,7 @@ enum turn_count {               /* names in turn_count_name */
 	TURN_COUNT_DROP_NO_PERMISSION,
 	TURN_COUNT_DROP_BANDWIDTH,
 	TURN_COUNT_DROP_MULTIPLEX,
+	TURN_COUNT_DROP_TOO_LONG, /* DONT-FRAGMENT */
 	TURN_COUNT_DROP_OTHER,
 	TURN_COUNT__N
 };
@@ -178,6 +194,10 @@ struct turn_server *turn_server_free(struct turn_server *s);
 void turn_server_set_conf(struct turn_server *s, const struct turn_conf *conf);
 
 void turn_server_input(struct turn_server *s, const struct turn_input *in, struct turn_acts *acts);
+/* The port above the even one that is about to be told, kept for turn_server_relay_opened's answer.
+ */
+void turn_server_reserved(
+    struct turn_server *s, struct turn_allocation *a, void *relay, uint8_t family, uint64_t now_ms);
 /* bound: address the room has bound, NULL when it could not. */
 void turn_server_relay_opened(struct turn_server *s, struct turn_allocation *a,
     const struct addr *bound, void *relay, uint64_t now_ms, struct turn_acts *acts);
@@ -192,6 +212,18 @@ bool turn_server_peer_accept(
 /* A TCP connection with a peer has ended: the active one takes the client's with it. */
 void turn_server_peer_closed(struct turn_server *s, struct turn_allocation *a,
     const struct addr *peer, uint64_t now_ms, struct turn_acts *acts);
+/*
+ * RFC 6062. turn_server_connected answers TURN_ACT_CONNECT. turn_server_attempt: a peer has
+ * connected to the relayed address; the CONNECTION-ID that the client is told, 0: close it.
+ * turn_server_connection_closed: either side has ended. turn_server_carried: n of its bytes went
+ * by, dir 0 from the client, 1 from the peer.
+ */
+void turn_server_connected(
+    struct turn_server *s, uint32_t id, bool ok, uint64_t now_ms, struct turn_acts *acts);
+uint32_t turn_server_attempt(struct turn_server *s, struct turn_allocation *a,
+    const struct addr *from, uint64_t now_ms, struct turn_acts *acts) ED_MUST_CHECK;
+void turn_server_connection_closed(struct turn_server *s, uint32_t id);
+void turn_server_carried(struct turn_server *s, uint32_t id, int dir, uint32_t n);
 void turn_server_flow_closed(
     struct turn_server *s, const struct turn_flow *flow, uint64_t now_ms, struct turn_acts *acts);
 /* Ends at most one allocation whose time has come; true: call again. */
@@ -202,6 +234,11 @@ uint64_t turn_server_next_deadline(const struct turn_server *s);
 void turn_server_end(
     struct turn_server *s, struct turn_allocation *a, const char *why, struct turn_acts *acts);
 
+/* A user's pseudonym, cut: tells users apart and names nobody. */
+#define TURN_USER_STR_LEN 17u
+const char *turn_user_str(const struct turn_allocation *a, char ret[TURN_USER_STR_LEN]);
+/* Who holds most allocations of this worker, and how many; 0: nobody. */
+uint32_t turn_server_most(const struct turn_server *s, char ret_user[TURN_USER_STR_LEN]);
 uint32_t turn_server_allocations(const struct turn_server *s);
 /* Any allocation; NULL: there is none. */
 struct turn_allocation *turn_server_any(struct turn_server *s);

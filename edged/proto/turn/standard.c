@@ -9,9 +9,29 @@
 #include "proto/stun/types.h"
 #include "proto/turn/internal.h"
 
+#define TRANSPORT_TCP 6u
 #define TRANSPORT_UDP 17u
 #define FAMILY_IPV4   0x01
 #define FAMILY_IPV6   0x02
+
+/* What an Allocate asks for. */
+struct wanted {
+	bool family[2];
+	bool no_ipv6; /* asked for in addition and not offered */
+	enum turn_port port;
+	enum turn_transport transport;
+	struct turn_reservation *reservation;
+};
+
+/* RFC 8656 18.12 */
+static void
+write_address_error(struct stun_writer *w, int is_ipv6, unsigned code)
+{
+	const char v[4] = {
+	    is_ipv6 ? FAMILY_IPV6 : FAMILY_IPV4, 0, (char)(code / 100), (char)(code % 100)};
+
+	stun_write_bytes(w, STUN_ADDRESS_ERROR_CODE, (struct str){v, sizeof(v)});
+}
 
 void
 turn_standard_allocated(struct turn_request *q, uint32_t lifetime_s)
@@ -22,8 +42,14 @@ turn_standard_allocated(struct turn_request *q, uint32_t lifetime_s)
 	for (int i = 0; i < 2; i++)
 		if (q->a->relayed[i].family)
 			stun_write_addr(&w, STUN_RELAYED_ADDRESS, &q->a->relayed[i]);
+	for (int i = 0; i < 2; i++)
+		if (q->a->address_error[i])
+			write_address_error(&w, i, q->a->address_error[i]);
 	stun_write_u32(&w, STUN_LIFETIME, lifetime_s);
 	stun_write_addr(&w, STUN_XOR_MAPPED_ADDRESS, &q->flow->client);
+	if (q->a->has_token)
+		stun_write_bytes(&w, STUN_RESERVATION_TOKEN,
+		    (struct str){(const char *)q->a->token, sizeof(q->a->token)});
 	turn_reply_end(q, &w);
 }
 
@@ -45,7 +71,7 @@ wanted_lifetime(const struct turn_request *q, uint32_t *ret)
 
 /* 0: as asked; else the error code. */
 static unsigned
-wanted_families(const struct turn_request *q, bool ret_wants[2])
+wanted_families(const struct turn_request *q, struct wanted *ret)
 {
 	const struct turn_policy *p = &q->s->conf.policy;
 	struct str one = q->m->attr[STUN_REQUESTED_ADDRESS_FAMILY];
@@ -62,47 +88,113 @@ wanted_families(const struct turn_request *q, bool ret_wants[2])
 		return 440;
 	if (!p->relay_bind[family == FAMILY_IPV6].family)
 		return 440;
-	ret_wants[0] = family == FAMILY_IPV4;
-	ret_wants[1] = family == FAMILY_IPV6 || (more.p && p->relay_bind[1].family);
+	ret->family[0] = family == FAMILY_IPV4;
+	ret->family[1] = family == FAMILY_IPV6 || (more.p && p->relay_bind[1].family);
+	ret->no_ipv6 = more.p && !p->relay_bind[1].family;
+	return 0;
+}
+
+/* The reservation that an Allocate names; 0, or the error code. */
+static unsigned
+wanted_reservation(const struct turn_request *q, struct wanted *ret)
+{
+	const struct stun_msg *m = q->m;
+	struct turn_reservation *r;
+
+	if (stun_has(m, STUN_EVEN_PORT) || stun_has(m, STUN_REQUESTED_ADDRESS_FAMILY) ||
+	    stun_has(m, STUN_ADDITIONAL_ADDRESS_FAMILY) ||
+	    m->attr[STUN_RESERVATION_TOKEN].n != TURN_TOKEN_LEN)
+		return 400;
+	r = turn_reservation_find(q->s, m->attr[STUN_RESERVATION_TOKEN]);
+	/* Another user's is none: whose it is was learnt at the first Allocate. */
+	if (!r || memcmp(r->user + 1, q->fresh->user, sizeof(q->fresh->user)) != 0)
+		return 508;
+	ret->reservation = r;
+	ret->family[r->is_ipv6] = true;
 	return 0;
 }
 
 static unsigned
-check_allocate(const struct turn_request *q, bool ret_wants[2], bool *ret_even)
+wanted_port(const struct turn_request *q, struct wanted *ret)
+{
+	struct str even = q->m->attr[STUN_EVEN_PORT];
+
+	if (!even.p)
+		return 0;
+	if (even.n != 1)
+		return 400;
+	ret->port = even.p[0] & 0x80 ? TURN_PORT_PAIR : TURN_PORT_EVEN;
+	if (ret->port != TURN_PORT_PAIR)
+		return 0;
+	/* One address of one family has a port above it. */
+	if (stun_has(q->m, STUN_ADDITIONAL_ADDRESS_FAMILY))
+		return 400;
+	return q->s->n_reservations < TURN_RESERVATIONS ? 0 : 508;
+}
+
+static unsigned
+check_allocate(const struct turn_request *q, struct wanted *ret)
 {
 	const struct stun_msg *m = q->m;
-	struct str transport = m->attr[STUN_REQUESTED_TRANSPORT], even = m->attr[STUN_EVEN_PORT];
+	struct str transport = m->attr[STUN_REQUESTED_TRANSPORT];
+	bool is_tcp;
+	unsigned code;
 
 	if (transport.n != 4)
 		return 400;
-	if ((uint8_t)transport.p[0] != TRANSPORT_UDP)
+	is_tcp = (uint8_t)transport.p[0] == TRANSPORT_TCP;
+	if (is_tcp ? !q->s->conf.tcp_allocations : (uint8_t)transport.p[0] != TRANSPORT_UDP)
 		return 442;
-	if (even.p && (even.n != 1 || stun_has(m, STUN_RESERVATION_TOKEN)))
+	ret->transport = is_tcp ? TURN_TCP : TURN_UDP;
+	/* RFC 6062 5.1 */
+	if (is_tcp && (q->flow->transport != TURN_TCP || stun_has(m, STUN_EVEN_PORT) ||
+			  stun_has(m, STUN_RESERVATION_TOKEN) || stun_has(m, STUN_DONT_FRAGMENT)))
 		return 400;
-	/* Reservations are not offered: none can be asked for, no token is known. */
-	if ((even.p && (even.p[0] & 0x80)) || stun_has(m, STUN_RESERVATION_TOKEN))
-		return 508;
-	*ret_even = even.p != NULL;
-	return wanted_families(q, ret_wants);
+	if (stun_has(m, STUN_RESERVATION_TOKEN))
+		return wanted_reservation(q, ret);
+	code = wanted_port(q, ret);
+	return code ? code : wanted_families(q, ret);
+}
+
+/* True when the request is answered: that five-tuple has an allocation. */
+static bool
+allocate_again(struct turn_request *q)
+{
+	if (!q->a)
+		return false;
+	if (memcmp(q->a->first_id, q->id, sizeof(q->a->first_id)) == 0)
+		turn_standard_allocated(q, q->a->lifetime_s);
+	else
+		turn_reply_error(q, 437);
+	return true;
+}
+
+static void
+begin_allocation(struct turn_request *q, struct turn_allocation *a, const struct wanted *wanted)
+{
+	memcpy(a->wants, wanted->family, sizeof(a->wants));
+	a->transport = (uint8_t)wanted->transport;
+	a->pair = wanted->port == TURN_PORT_PAIR;
+	a->address_error[1] = wanted->no_ipv6 ? 440 : 0;
+	turn_open_relay(q->s, a, wanted->port, q->acts);
+	if (wanted->reservation) {
+		q->acts->v[q->acts->n - 1].relay = wanted->reservation->relay;
+		turn_reservation_free(q->s, wanted->reservation);
+	}
 }
 
 static void
 allocate(struct turn_request *q)
 {
+	struct wanted wanted = {.transport = TURN_UDP};
 	struct turn_allocation *a;
-	bool wants[2] = {false, false}, even = false;
 	const char *which;
 	uint32_t lifetime_s;
 	unsigned code;
 
-	if (q->a) {
-		if (memcmp(q->a->first_id, q->id, sizeof(q->a->first_id)) == 0)
-			turn_standard_allocated(q, q->a->lifetime_s);
-		else
-			turn_reply_error(q, 437);
+	if (allocate_again(q))
 		return;
-	}
-	code = check_allocate(q, wants, &even);
+	code = check_allocate(q, &wanted);
 	if (!code && wanted_lifetime(q, &lifetime_s) < 0)
 		code = 400;
 	if (!code && lifetime_s == 0)
@@ -112,12 +204,10 @@ allocate(struct turn_request *q)
 		turn_note(q->acts, TURN_NOTE_USER_LIMIT, which, NULL, &q->flow->client);
 		code = which[0] == 'u' ? 486 : 508;
 	}
-	if (code) {
+	if (code)
 		turn_reply_error(q, code);
-		return;
-	}
-	memcpy(a->wants, wants, sizeof(wants));
-	turn_open_relay(q->s, a, even, q->acts);
+	else
+		begin_allocation(q, a, &wanted);
 }
 
 static void
@@ -148,9 +238,8 @@ refresh(struct turn_request *q)
 	turn_reply_end(q, &w);
 }
 
-/* Address the request names: 0, or the error code. */
-static unsigned
-check_peer(struct turn_request *q, struct str value, bool has_port, struct addr *ret)
+unsigned
+turn_check_peer(struct turn_request *q, struct str value, bool has_port, struct addr *ret)
 {
 	int r = stun_addr_of(q->m, STUN_PEER_ADDRESS, value, ret);
 
@@ -181,7 +270,7 @@ create_permission(struct turn_request *q)
 	unsigned code = 0;
 
 	while (!code && stun_next(q->m, STUN_PEER_ADDRESS, &at, &value)) {
-		code = check_peer(q, value, false, &peer);
+		code = turn_check_peer(q, value, false, &peer);
 		n++;
 	}
 	if (!code && n == 0)
@@ -209,12 +298,14 @@ bind_channel(struct turn_request *q)
 	unsigned code;
 	int r;
 
+	if (q->a->transport == TURN_TCP) /* RFC 6062 4.4 */
+		return 403;
 	if (channel.n != 4 || !stun_has(q->m, STUN_PEER_ADDRESS))
 		return 400;
 	number = stun_u16(channel.p);
 	if (number < TURN_CHANNEL_FIRST || number > TURN_CHANNEL_LAST)
 		return 400;
-	code = check_peer(q, q->m->attr[STUN_PEER_ADDRESS], true, &peer);
+	code = turn_check_peer(q, q->m->attr[STUN_PEER_ADDRESS], true, &peer);
 	if (code)
 		return code;
 	wire = peer;
@@ -239,14 +330,23 @@ channel_bind(struct turn_request *q)
 	turn_reply_end(q, &w);
 }
 
+/* RFC 8656 18.8: what fits leaves with DF set anyway (the kernel looks for the way's MTU); what
+ * does not would be cut up, and must not be. */
+static bool
+is_too_long(const struct turn_request *q, size_t n)
+{
+	return q->s->conf.mtu && n + (q->a && q->a->relayed[0].family ? 28 : 48) > q->s->conf.mtu;
+}
+
 /* Never answered. */
 static void
 send_indication(struct turn_request *q)
 {
 	struct str data = q->m->attr[STUN_DATA];
+	bool is_cut = stun_has(q->m, STUN_DONT_FRAGMENT) && is_too_long(q, data.n);
 	struct addr peer;
 
-	if (!q->a || q->a->state != TURN_LIVE || !q->pkt) {
+	if (!q->a || q->a->state != TURN_LIVE || !q->pkt || q->a->transport == TURN_TCP) {
 		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION);
 		return;
 	}
@@ -261,6 +361,10 @@ send_indication(struct turn_request *q)
 	}
 	if (turn_judge(q, &peer, true) != TURN_RULE_ALLOWED)
 		return;
+	if (is_cut) {
+		turn_drop(q->s, TURN_COUNT_DROP_TOO_LONG);
+		return;
+	}
 	turn_peer_to_wire(&q->s->conf.policy, &peer);
 	turn_relay(q, &peer);
 }
@@ -309,6 +413,8 @@ allocated_request(struct turn_request *q)
 		refresh(q);
 	else if (q->type == STUN_CREATE_PERMISSION)
 		create_permission(q);
+	else if (q->type == STUN_CONNECT)
+		turn_connect(q);
 	else
 		channel_bind(q);
 }
@@ -329,12 +435,16 @@ turn_standard_request(struct turn_request *q)
 	case STUN_REFRESH:
 	case STUN_CREATE_PERMISSION:
 	case STUN_CHANNEL_BIND:
+	case STUN_CONNECT:
 		allocated_request(q);
+		break;
+	case STUN_CONNECTION_BIND:
+		turn_connection_bind(q);
 		break;
 	case STUN_SEND_INDICATION:
 		send_indication(q);
 		break;
-	default: /* RFC 8489 6.3: an unknown method is discarded; RFC 6062 is not offered */
+	default: /* RFC 8489 6.3: an unknown method is discarded */
 		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
 	}
 }

@@ -38,12 +38,13 @@ struct world {
 	uint32_t ticket; /* last asked */
 	unsigned n_asked;
 	/* sockets */
-	bool no_ports;
+	bool no_ports, no_pair;
 	uint16_t next_port;
 	unsigned n_open, n_closed;
 	struct turn_allocation *a; /* of the last relay opened */
 	/* what came out of the last call */
-	unsigned n_to_client, n_to_peer, n_close_client;
+	unsigned n_to_client, n_to_peer, n_close_client, n_connect, n_join, n_close_peer;
+	uint32_t connection; /* RFC 6062: of the last act that named one */
 	uint8_t to_client[2048], to_peer[2048];
 	size_t to_client_len, to_peer_len;
 	bool is_data;
@@ -152,6 +153,13 @@ world_run(struct world *w)
 		case TURN_ACT_OPEN_RELAY:
 			w->n_open += !w->no_ports;
 			w->a = act->a;
+			if (act->relay)
+				bound.port = (uint16_t)(uintptr_t)act->relay;
+			if (act->even)
+				bound.port = w->next_port += w->next_port % 2;
+			if (act->pair && !w->no_pair)
+				turn_server_reserved(w->s, act->a,
+				    (void *)(uintptr_t)++w->next_port, act->family, w->now_ms);
 			turn_server_relay_opened(w->s, act->a, w->no_ports ? NULL : &bound,
 			    (void *)(uintptr_t)w->next_port, w->now_ms, &w->acts);
 			w->next_port++;
@@ -171,6 +179,20 @@ world_run(struct world *w)
 		case TURN_ACT_CLOSE_CLIENT:
 			w->n_close_client++;
 			break;
+		case TURN_ACT_CONNECT:
+			w->n_connect++;
+			w->connection = act->ticket;
+			w->peer = act->peer;
+			break;
+		case TURN_ACT_JOIN:
+			assert_int_equal(w->n_to_client, 1); /* the answer goes first */
+			w->n_join++;
+			w->connection = act->ticket;
+			break;
+		case TURN_ACT_CLOSE_PEER:
+			w->n_close_peer++;
+			w->connection = act->ticket;
+			break;
 		}
 	}
 }
@@ -179,6 +201,7 @@ static inline void
 world_clear(struct world *w)
 {
 	w->n_to_client = w->n_to_peer = w->n_close_client = 0;
+	w->n_connect = w->n_join = w->n_close_peer = 0;
 	w->to_client_len = w->to_peer_len = 0;
 	w->note = TURN_NOTE_NONE;
 	w->detail = "";

@@ -1,7 +1,4 @@
-/* SPDX-License-Identifier: MIT
- *
- * supervisor/notify.c: "READY=1" and its like to the socket that $NOTIFY_SOCKET names.
- */
+/* SPDX-License-Identifier: MIT */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "supervisor/supervisor.h"
+#include "svc/notify.h"
 
 void
 notify_state(const char *state)

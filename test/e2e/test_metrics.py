@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""What is scraped is what dashboard and alert rules ask for: every series and label in them exists in a real answer."""
+import json
+import os
+import re
+import socket
+import subprocess
+
+import yaml
+
+from lab import TOP, Proc
+import shapes
+from test_admin import bins, ctl
+
+GRAFANA = os.path.join(TOP, "deploy", "grafana", "edged.json")
+ALERTS = os.path.join(TOP, "deploy", "prometheus", "edged-alerts.yml")
+
+
+def scrape(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.settimeout(20)
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        text = b""
+        while chunk := s.recv(65536):
+            text += chunk
+    head, body = text.decode().split("\r\n\r\n", 1)
+    assert head.startswith("HTTP/1.1 200")
+    return body
+
+
+def series(body):
+    """{metric: {label: set of values}}, and {metric: kind}"""
+    found, kinds = {}, {}
+    for line in body.splitlines():
+        if m := re.match(r"# TYPE (\S+) (\S+)$", line):
+            assert m[1] not in kinds, "two TYPE lines for %s" % m[1]
+            kinds[m[1]] = m[2]
+        elif line and line[0] != "#":
+            m = re.match(r"([a-z0-9_]+)(?:\{(.*)\})? (-?[0-9.e+]+)$", line)
+            assert m, line
+            labels = found.setdefault(m[1], {})
+            for k, v in re.findall(r'([a-z_]+)="([^"]*)"', m[2] or ""):
+                labels.setdefault(k, set()).add(v)
+    return found, kinds
+
+
+def asked(expr):
+    """(metric, {label: (operator, value)}) of each selector in an expression"""
+    for name, sel in re.findall(r"\b(edged_[a-z0-9_]+)(?:\{([^}]*)\})?", expr):
+        yield name, {k: (op, v) for k, op, v in re.findall(r'([a-z_]+)(=~|!=|=)"([^"]*)"', sel)}
+
+
+def check(expr, found, where):
+    n = 0
+    for name, labels in asked(expr):
+        n += 1
+        assert name in found, "%s asks for %s, which no service exposes" % (where, name)
+        for k, (op, v) in labels.items():
+            if k == "instance":
+                continue  # added by whoever scrapes
+            assert k in found[name], "%s: %s has no label %s" % (where, name, k)
+            values = set(v.split("|")) if op == "=~" else {v}
+            assert values <= found[name][k], "%s: %s{%s} is one of %s" % (where, name, k, sorted(found[name][k]))
+    assert n, "%s asks for nothing of ours: %s" % (where, expr)
+    for by in re.findall(r"by \(([^)]*)\)", expr):
+        for k in by.replace(" ", "").split(","):
+            assert k == "instance" or any(k in found[m] for m, _ in asked(expr)), "%s: by (%s)" % (where, k)
+
+
+def every_command_has_its_shape(lab):
+    """All services run: each command of edgectl --help that prints has a shape, and what it prints now has it (shapes.check)."""
+    def say(*words):
+        return ctl(lab, "--json", *words, socket="allm/control.sock")
+    for words in (["status"], ["check"], ["certs"], ["stats"], ["sessions"], ["sessions", "nothing"], ["partners"], ["nexthop"], ["webconf"],
+                  ["webconf", "ticket", "add", "server=x"], ["webconf", "ticket", "add", "server="], ["webconf", "ticket", "revoke", "00" * 32],
+                  ["release", "x.example"], ["log", "info"], ["log", "loud"], ["kick", "1"], ["top"], ["diagram"], ["reload"], ["drain", "x"]):
+        code, out, err = say(*words)
+        assert code in (0, 1) and out, (words, code, err)
+    help_ = subprocess.run([os.path.join(bins(), "edgectl"), "--help"], capture_output=True, text=True).stdout
+    shown = {k[8:].split()[0] for k in shapes.SCHEMA["$defs"] if k.startswith("command ")}
+    assert shapes.commands_of_help(help_) - {"turn-key", "import-topology"} == shown, (shapes.commands_of_help(help_), shown)
+
+
+def test_dashboard_and_alerts_ask_for_what_exists(lab):
+    path = lab.path("all-metrics.sock")
+    os.makedirs(lab.path("allm"), exist_ok=True)
+    conf = lab.edged_conf(name="all-metrics.conf", access__workers=1, av__workers=1, av__realm="contoso.com", log__target="stderr",
+                          control__socket=lab.path("allm", "control.sock"), metrics__listen="unix:" + path,
+                          external__access__address="203.0.113.11", internal__sip_port=7063,
+                          external__webconf={"address": "203.0.113.12", "fqdn": "webconf.contoso.com", "port": 8443},
+                          external__av={"address": "203.0.113.12"},
+                          certificates__av_auth={"chain": lab.cert("av_auth.pem"), "key": lab.cert("av_auth.key")})
+    p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", conf], name="edged-allm", env={"EDGED_LIBEXEC": bins()})
+    p.wait_log("SYS-1001 started", 40)
+    found, kinds = series(scrape(path))
+    every_command_has_its_shape(lab)
+    assert p.stop(8.0) == 0
+    for name in found:
+        assert name in kinds, "%s has no TYPE" % name
+        assert name.endswith("_total") == (kinds[name] == "counter"), "%s is a %s" % (name, kinds[name])
+        assert not set(found[name]) - {"role", "worker", "side", "reason", "kind", "dir", "code", "op", "result", "binding", "serial", "timer", "version",
+                                       "transport", "leg", "state", "method", "le"}, (name, found[name])
+
+    with open(GRAFANA) as f:
+        board = json.load(f)
+    panels = [q for q in board["panels"] if q["type"] != "row"]
+    assert len({q["id"] for q in board["panels"]}) == len(board["panels"])
+    for q in panels:
+        assert q["targets"], q["title"]
+        for t in q["targets"]:
+            check(t["expr"], found, "panel %r" % q["title"])
+            for label in re.findall(r"\{\{(\w+)\}\}", t["legendFormat"]):
+                assert any(label in found[m] for m, _ in asked(t["expr"])), (q["title"], label)
+
+    with open(ALERTS) as f:
+        rules = [r for g in yaml.safe_load(f)["groups"] for r in g["rules"]]
+    assert len({r["alert"] for r in rules}) == len(rules)
+    for r in rules:
+        check(r["expr"], found, r["alert"])
+        assert r["labels"]["severity"] in ("info", "warning", "critical") and r["annotations"]["summary"], r["alert"]
