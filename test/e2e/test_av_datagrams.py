@@ -13,7 +13,8 @@ import struct
 import pytest
 
 import lab as lablib
-from test_av import AV_OUT, Lync, credentials, echo, uclient  # noqa: F401 (echo is a fixture)
+from av import AV_OUT, Lync, credentials, uclient
+from test_av import echo  # noqa: F401 (a fixture)
 
 PEER = "198.51.100.24"
 
@@ -72,8 +73,8 @@ def test_the_way_is_told(av):
 
 
 def test_packets_pass(lab, av, echo):  # noqa: F811
-    r = uclient(lab, "-n", "50", "-m", "8", "-l", "1000")
-    assert "Total lost packets 0 " in r.stdout, r.stdout[-800:]
+    out = uclient(lab, "-c", "-n", "50", "-m", "8", "-l", "1000").end()
+    assert "Total lost packets 0 " in out, out[-800:]
 
 
 def test_sizes_and_bursts(lab, av):
