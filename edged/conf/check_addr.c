@@ -41,6 +41,27 @@ conf_required(struct check *ck)
 			check_found(ck, rows[i].key, "is not set");
 }
 
+/* What keyd would refuse (keyd/relay.c), said before a start or a reload; never the secret itself.
+ */
+void
+conf_users(struct check *ck)
+{
+	for (uint32_t i = 0; i < ck->conf->av.n_users; i++) {
+		const struct conf_turn_user *u = &ck->conf->av.users[i];
+		const char *why = NULL;
+
+		if (!*u->name)
+			why = "has no name";
+		else if (!*u->key && !*u->password)
+			why = "has neither password nor key";
+		else if (*u->key &&
+			 (strlen(u->key) != 32 || strspn(u->key, "0123456789abcdefABCDEF") != 32))
+			why = "has a key that is not 32 hex digits";
+		if (why)
+			check_found(ck, "av.users", "number %u %s", i + 1, why);
+	}
+}
+
 void
 conf_addresses(struct check *ck)
 {

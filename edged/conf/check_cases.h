@@ -362,6 +362,12 @@ static const struct check_case bad_cases[] = {
     {"CONF-01", CONF_ERROR, "av: { realm = \"contoso.com\"; };", "", NULL},
     {"CONF-02", CONF_ERROR, "\"203.0.113.10\"", "\"203.0.113\"", NULL},
     {"CONF-02", CONF_ERROR, "\"10.0.0.0/8\"", "\"10.0.0.0/33\"", NULL},
+    {"CONF-03", CONF_ERROR, "av: { realm = \"contoso.com\";",
+	"av: { realm = \"contoso.com\"; users = ( { name = \"a\"; key = \"0123\"; } );", NULL},
+    {"CONF-03", CONF_ERROR, "av: { realm = \"contoso.com\";",
+	"av: { realm = \"contoso.com\"; users = ( { name = \"a\"; } );", NULL},
+    {"CONF-03", CONF_ERROR, "av: { realm = \"contoso.com\";",
+	"av: { realm = \"contoso.com\"; users = ( { password = \"x\"; } );", NULL},
     {"TOP-01", CONF_ERROR, "interface = \"eth1\"", "interface = \"eth0\"", NULL},
     {"TOP-01", CONF_ERROR, "interface = \"eth1\"", "interface = \"\"", NULL},
     {"TOP-01", CONF_ERROR, "interface = \"eth1\"", "interface = \"eth7\"", NULL},
@@ -465,6 +471,10 @@ static const struct check_case bad_cases[] = {
 static const struct check_case good_cases[] = {
     {"CONF-01", CONF_ERROR, NULL, NULL, NULL},
     {"CONF-02", CONF_ERROR, "\"203.0.113.10\"", "\"2001:db8::10\"", NULL},
+    {"CONF-03", CONF_ERROR, "av: { realm = \"contoso.com\";",
+	"av: { realm = \"contoso.com\"; users = ( { name = \"a\"; password = \"x\"; }, "
+	"{ name = \"b\"; key = \"0123456789abcdefABCDEF0123456789\"; } );",
+	NULL},
     {"TOP-01", CONF_ERROR, NULL, NULL, NULL},
     {"TOP-02", CONF_ERROR, NULL, NULL, NULL},
     {"TOP-03", CONF_ERROR, NULL, NULL, NULL},

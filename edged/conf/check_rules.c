@@ -11,6 +11,8 @@ const struct check_rule check_rules[] = {
     {"CONF-01", CONF_ERROR, CHECK_STATIC, false, conf_required, "set it"},
     {"CONF-02", CONF_ERROR, CHECK_STATIC, false, conf_addresses,
 	"write it as 192.0.2.1 or 2001:db8::1"},
+    {"CONF-03", CONF_ERROR, CHECK_STATIC, false, conf_users,
+	"give it a name, and a password or the key that `edgectl turn-key` prints"},
     {"TOP-01", CONF_ERROR, CHECK_HOST, true, top_01,
 	"an edge has two interfaces: set external.interface and internal.interface"},
     {"TOP-02", CONF_ERROR, CHECK_HOST, true, top_02,
