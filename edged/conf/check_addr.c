@@ -62,6 +62,23 @@ conf_users(struct check *ck)
 	}
 }
 
+/* Stricter than the reference, which lets it be internal: the supervisor answers there, and hears
+ * no network. */
+void
+cnt_03(struct check *ck)
+{
+	const char *at = ck->conf->metrics.listen;
+	struct addr a;
+
+	if (!*at || strncmp(at, "unix:/", 6) == 0)
+		return;
+	if (addr_parse(&a, str_of(at)) < 0 || a.port == 0)
+		check_found(
+		    ck, "metrics.listen", "\"%s\" is neither address and port nor a socket", at);
+	else if (!addr_is_loopback(&a))
+		check_found(ck, "metrics.listen", "\"%s\" is no loopback address", at);
+}
+
 void
 conf_addresses(struct check *ck)
 {

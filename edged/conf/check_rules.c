@@ -104,6 +104,8 @@ const struct check_rule check_rules[] = {
 	"peers that insist on revocation refuse it; ask the authority"},
     {"CERT-ALL-11", CONF_WARNING, CHECK_CERT, false, cert_all_11, "use 2048 bits or more"},
     {"CERT-ALL-12", CONF_WARNING, CHECK_CERT, false, cert_all_12, "have it signed with SHA-256"},
+    {"CNT-03", CONF_ERROR, CHECK_STATIC, false, cnt_03,
+	"write \"127.0.0.1:9464\", \"[::1]:9464\" or \"unix:/run/edged/metrics\""},
     {"FED-01", CONF_ERROR, CHECK_STATIC, false, fed_01, "keep one entry per domain"},
     {"FED-02", CONF_ERROR, CHECK_STATIC, false, fed_02,
 	"a server is a partner's or a provider's: take proxy_fqdn off the partner"},
