@@ -165,8 +165,5 @@ control_answer(struct access *ax, struct str verb, struct str arg, struct svc_ct
 		control_release(ax, arg, reply);
 	else if (str_eq(verb, STR("status")))
 		status(ax, reply);
-	else
-		svc_reply(reply,
-		    "{\"error\":\"access knows sessions, kick, trace, nexthop, partners, "
-		    "release, status\"}");
+	/* Anything else is for another service: no answer. */
 }

@@ -5,6 +5,7 @@
 #ifndef EDGED_AVEDGE_INTERNAL_H
 #define EDGED_AVEDGE_INTERNAL_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -65,8 +66,10 @@ struct avedge {
 	struct av_listener listeners[TURN_LISTENERS];
 	uint8_t n_listeners;
 	struct turn_listener listen_at[TURN_LISTENERS]; /* as bound */
-	uint32_t mtu;                                   /* of it */
-	const char *device;                             /* of the external interface */
+	struct addr own[TURN_POLICY_OWN]; /* of this machine, as they were at the start */
+	uint32_t n_own;
+	uint32_t mtu;             /* of the external interface */
+	char device[IF_NAMESIZE]; /* its name; a copy: a reload ends the configuration */
 	struct turn_conf conf, next_conf;
 	struct tls_ctx *tls, *next_tls; /* NULL: external.av.tls_port is 0 */
 	struct timer tick;
@@ -77,13 +80,15 @@ struct avedge {
 	struct client **by_number; /* conn number -> client; grown */
 	uint32_t n_clients, room_clients, next_client, n_without;
 	uint64_t stream_dropped; /* datagrams for a TCP client that does not read */
-	bool draining;
+	bool draining, has_ring;
 };
 
 /* setup.c */
 int avedge_turn_conf(struct avedge *av, const struct conf *conf, struct turn_conf *ret,
     const char **ret_why) ED_MUST_CHECK;
 
+/* Once, before the sandbox closes. */
+void avedge_read_machine(struct avedge *av);
 /* The external certificate for turns:; *ret NULL when that is off. */
 int avedge_tls_new(struct avedge *av, const struct conf *conf, struct tls_ctx **ret,
     const char **ret_why) ED_MUST_CHECK;
@@ -110,6 +115,9 @@ void cred_ask(struct avedge *av, uint32_t ticket, struct str username);
 void notes_write(struct avedge *av, const struct turn_acts *acts);
 void notes_register(void);
 void notes_collect(struct avedge *av);
+
+/* sessions.c */
+void sessions_write(struct avedge *av, struct svc_ctl_reply *reply);
 
 /* client.c */
 void client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);

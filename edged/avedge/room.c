@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,6 +18,7 @@
 #include "conf/conf.h"
 #include "net/tls.h"
 #include "proto/turn/allocation.h"
+#include "proto/turn/shared.h"
 #include "svc/log.h"
 
 #define SOCKET_BUFFER (4 << 20)
@@ -159,6 +161,22 @@ avedge_free(struct avedge *av)
 	free(av);
 }
 
+/* Before the sandbox, which then needs to allow no new ring. */
+static void
+choose_udp(struct avedge *av, const struct conf *conf)
+{
+	const char *why;
+
+	udp_coalesce(av->udp, conf->av.coalesce_us);
+	if (!conf->av.io_uring)
+		return;
+	if (udp_use_ring(av->udp, &why) == ED_OK)
+		av->has_ring = true;
+	else
+		log_warning(AREA_TURN, "AVR-5010", "io_uring_refused",
+		    "why=\"%s\" instead=recvmmsg lost=speed", why);
+}
+
 static int
 start(struct svc *svc, void **ret_room, const char **ret_why)
 {
@@ -171,7 +189,9 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 		return ED_NOMEM;
 	av->svc = svc;
 	av->loop = svc_loop(svc);
-	av->device = conf->external.interface ? conf->external.interface : "";
+	if (conf->external.interface)
+		snprintf(av->device, sizeof(av->device), "%s", conf->external.interface);
+	avedge_read_machine(av);
 	av->mtu = mtu_of(av->device);
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
@@ -182,6 +202,7 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	    conf->external.av.relay_port_min, conf->external.av.relay_port_max, svc_random);
 	if (!av->udp || !av->ports || client_pools_new(av) < 0)
 		goto out;
+	choose_udp(av, conf);
 	r = open_listeners(av, ret_why);
 	if (r < 0)
 		goto out;
@@ -191,6 +212,11 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	r = avedge_tls_new(av, conf, &av->tls, ret_why);
 	if (r < 0)
 		goto out;
+	av->conf.worker = svc_worker(svc);
+	if (av->conf.worker < TURN_SHARED_WORKERS)
+		av->conf.shared = turn_shared_at(svc_shared(svc), role_rows[ROLE_AV].shared);
+	if (av->conf.shared)
+		turn_shared_reset(av->conf.shared, av->conf.worker);
 	svc_random(av->conf.nonce_secret, sizeof(av->conf.nonce_secret));
 	r = turn_server_new(&av->conf, &av->server);
 	if (r < 0)
@@ -243,28 +269,6 @@ drain(void *room)
 	timer_set(av->loop, &av->tick, loop_now_ms(av->loop));
 }
 
-struct listing {
-	struct svc_ctl_reply *reply;
-	unsigned n;
-};
-
-static void
-list_one(const struct turn_allocation *a, void *arg)
-{
-	struct listing *l = arg;
-	char client[ADDR_STR_LEN], relayed[ADDR_STR_LEN];
-
-	svc_reply(l->reply,
-	    "%s{\"alloc\":%u,\"client\":\"%s\",\"transport\":\"%s\",\"relayed\":\"%s\","
-	    "\"dialect\":\"%s\",\"permissions\":%u,\"packets_from_client\":%" PRIu64
-	    ",\"packets_from_peer\":%" PRIu64 ",\"bytes_from_client\":%" PRIu64
-	    ",\"bytes_from_peer\":%" PRIu64 "}",
-	    l->n++ ? "," : "", a->id, addr_str(&a->flow.client, client),
-	    a->flow.transport == TURN_TCP ? "tcp" : "udp",
-	    addr_str(&a->relayed[a->relayed[0].family ? 0 : 1], relayed), a->dialect->name,
-	    a->permissions.n, a->packets[0], a->packets[1], a->bytes[0], a->bytes[1]);
-}
-
 static void
 control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply)
 {
@@ -273,12 +277,7 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 	(void)arg;
 	notes_collect(av);
 	if (str_eq(verb, STR("sessions"))) {
-		struct listing l = {.reply = reply};
-
-		svc_reply(reply, "{\"ports_in_use\":%u,\"ports\":%u,\"allocations\":[",
-		    ports_in_use(av->ports), ports_total(av->ports));
-		turn_server_each(av->server, list_one, &l);
-		svc_reply(reply, "]}");
+		sessions_write(av, reply);
 	} else if (str_eq(verb, STR("status"))) {
 		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,

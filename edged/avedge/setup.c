@@ -2,11 +2,15 @@
  *
  * avedge/setup.c: the options as proto/turn wants them.
  */
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "avedge/internal.h"
 #include "conf/conf.h"
 #include "net/tls.h"
+#include "svc/log.h"
 
 static int
 family_slot(const struct addr *a)
@@ -64,8 +68,43 @@ add_own(struct turn_policy *p, const char *text)
 		p->own[p->n_own++] = a;
 }
 
+/* Every other address of this machine: what listens there was not meant for our clients either. */
+static void
+add_machine(const struct avedge *av, struct turn_policy *p)
+{
+	for (uint32_t i = 0; i < av->n_own && p->n_own < TURN_POLICY_OWN; i++) {
+		const struct addr *a = &av->own[i], *bind = &p->relay_bind[family_slot(a)];
+
+		if (!addr_ip_eq(a, bind) && !addr_ip_eq(a, &p->relay_public[family_slot(a)]))
+			p->own[p->n_own++] = *a;
+	}
+}
+
+void
+avedge_read_machine(struct avedge *av)
+{
+	struct ifaddrs *all;
+
+	if (getifaddrs(&all) < 0) {
+		log_warning(AREA_TURN, "", "addresses_unknown",
+		    "lost=\"refusal of addresses of this machine that are not configured\"");
+		return;
+	}
+	for (struct ifaddrs *i = all; i && av->n_own < TURN_POLICY_OWN; i = i->ifa_next) {
+		socklen_t len = i->ifa_addr && i->ifa_addr->sa_family == AF_INET6
+				    ? sizeof(struct sockaddr_in6)
+				    : sizeof(struct sockaddr_in);
+
+		if (i->ifa_addr && !(i->ifa_flags & IFF_LOOPBACK) &&
+		    addr_from_sockaddr(&av->own[av->n_own], i->ifa_addr, len) == ED_OK)
+			av->n_own++;
+	}
+	freeifaddrs(all);
+}
+
 static int
-policy(const struct conf *conf, struct turn_policy *p, const char **ret_why)
+policy(
+    const struct avedge *av, const struct conf *conf, struct turn_policy *p, const char **ret_why)
 {
 	const char *inside = conf->av.inside_peers;
 	int r = relay_addresses(conf, p, ret_why);
@@ -84,6 +123,7 @@ policy(const struct conf *conf, struct turn_policy *p, const char **ret_why)
 		add_own(p, conf->external.webconf.addresses.v[i]);
 	for (uint32_t i = 0; i < conf->internal.addresses.n; i++)
 		add_own(p, conf->internal.addresses.v[i]);
+	add_machine(av, p);
 	p->relay_port_min = conf->external.av.relay_port_min;
 	p->relay_port_max = conf->external.av.relay_port_max;
 	p->inside_from_internal = inside && strcmp(inside, "none") != 0;
@@ -98,8 +138,10 @@ limits(const struct conf *conf, struct turn_limits *lim)
 	uint32_t per_s = conf->av.limits.challenges_per_s;
 
 	*lim = turn_limits_default;
-	lim->allocations =
-	    (uint32_t)conf->external.av.relay_port_max - conf->external.av.relay_port_min + 1;
+	/* Each port four times: UDP and TCP, IPv4 and IPv6. Before that the ports run out, and the
+	 * log says who holds them. */
+	lim->allocations = 4u * ((uint32_t)conf->external.av.relay_port_max -
+				    conf->external.av.relay_port_min + 1);
 	lim->allocations_per_user = conf->av.limits.allocations_per_user;
 	lim->allocations_per_address = conf->av.limits.allocations_per_address;
 	lim->kbit_per_port = conf->av.limits.kbit_per_port;
@@ -128,7 +170,7 @@ avedge_turn_conf(
 	limits(conf, &c.limits);
 	c.mtu = av->mtu;
 	c.tcp_allocations = conf->av.tcp_allocations;
-	r = policy(conf, &c.policy, ret_why);
+	r = policy(av, conf, &c.policy, ret_why);
 	if (r < 0)
 		return r;
 	c.n_listeners = av->n_listeners;

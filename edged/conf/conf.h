@@ -159,7 +159,7 @@ struct conf {
 		struct conf_provider *providers;
 		uint32_t n_providers;
 		const char *crl_check; /* off | soft | hard */
-		bool crl_fetch, require_client_usage;
+		bool crl_fetch, require_client_usage, accept_common_name, mark_source_verifiable;
 		uint32_t outgoing_tls_count, discovered_rate, discovered_contacts,
 		    discovered_window_min;
 	} federation;
@@ -172,6 +172,8 @@ struct conf {
 		uint32_t max_datagram;
 		uint32_t workers;
 		uint32_t token_lifetime_s;
+		bool io_uring;
+		uint32_t coalesce_us;
 		struct conf_list allowed_peers; /* beside inside_peers, from every leg */
 		bool loopback_peers, tcp_allocations;
 		struct {

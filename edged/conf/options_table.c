@@ -395,7 +395,7 @@ const struct conf_opt conf_opts[] = {
 	AT(external.av.relay_port_min),
 	.rule = "PORT-07, TOP-10",
 	.slice = AV,
-	.takes = CONF_TAKES_NEW_ALLOCATIONS,
+	.takes = CONF_TAKES_RESTART,
 	.doc = "First port handed out as a relayed transport address, UDP and TCP."},
     {.key = "external.av.relay_port_max",
 	.type = CONF_PORT,
@@ -404,7 +404,7 @@ const struct conf_opt conf_opts[] = {
 	AT(external.av.relay_port_max),
 	.rule = "PORT-07, TOP-10",
 	.slice = AV,
-	.takes = CONF_TAKES_NEW_ALLOCATIONS,
+	.takes = CONF_TAKES_RESTART,
 	.doc = "Last port of that range."},
 
     {.key = "internal.interface",
@@ -538,7 +538,6 @@ const struct conf_opt conf_opts[] = {
     {.key = "certificates.external_crl",
 	.type = CONF_TEXT,
 	.def = "",
-	.example = "/etc/edged/partners.crl.pem",
 	AT(certificates.external_crl),
 	.rule = "CERT-ALL-09",
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
@@ -928,6 +927,23 @@ const struct conf_opt conf_opts[] = {
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
 	.doc = "Refuse partner certificates whose extended key usage is for servers only. Public "
 	       "authorities issue no others any more."},
+    {.key = "federation.accept_common_name",
+	.type = CONF_BOOL,
+	.def = "false",
+	AT(federation.accept_common_name),
+	.rule = "CERT-INT-04",
+	.slice = A,
+	.takes = CONF_TAKES_NEW_CONNECTIONS,
+	.doc = "Take the subject's common name of a partner certificate that has no subject "
+	       "alternative names: for old partners."},
+    {.key = "federation.mark_source_verifiable",
+	.type = CONF_BOOL,
+	.def = "true",
+	AT(federation.mark_source_verifiable),
+	.slice = A,
+	.takes = CONF_TAKES_NOW,
+	.doc = "Requests to partners say that their sender was verified "
+	       "(ms-asserted-verification-level), unless the inside said something itself."},
     {.key = "federation.discovered_rate",
 	.type = CONF_U32,
 	.def = "20",
@@ -983,7 +999,9 @@ const struct conf_opt conf_opts[] = {
 	.secret = true,
 	AT(av.shared_secret),
 	.takes = CONF_TAKES_NEW_ALLOCATIONS,
-	.doc = "Secret of time-limited names (expiry:user with HMAC). Empty: off."},
+	.doc = "Secret of time-limited names (expiry:user with HMAC). Two with a blank between "
+	       "them are "
+	       "both good: while it is being changed. Empty: off."},
     {.key = "av.inside_peers",
 	.type = CONF_TEXT,
 	.def = "internal_leg",
@@ -1010,6 +1028,26 @@ const struct conf_opt conf_opts[] = {
 	.slice = AV,
 	.takes = CONF_TAKES_RESTART,
 	.doc = "Processes of the A/V Edge; 0: one per core."},
+    {.key = "av.io_uring",
+	.type = CONF_BOOL,
+	.def = "true",
+	AT(av.io_uring),
+	.slice = AV,
+	.takes = CONF_TAKES_RESTART,
+	.doc =
+	    "Move datagrams through a restricted io_uring where the kernel has one (6.1 or later); "
+	    "otherwise, and where it is refused, recvmmsg and sendmmsg."},
+    {.key = "av.coalesce_us",
+	.type = CONF_U32,
+	.def = "0",
+	.max = 1000,
+	AT(av.coalesce_us),
+	.slice = AV,
+	.takes = CONF_TAKES_RESTART,
+	.doc =
+	    "While a worker gets more than 5,000 datagrams a second it waits so many microseconds "
+	    "for more before it works: fewer wake-ups, later packets. 250 is a fair value; 0: "
+	    "never."},
     {.key = "av.token_lifetime_s",
 	.type = CONF_U32,
 	.def = "28800",

@@ -203,8 +203,10 @@ print_outgoing(const struct fw *f)
 		print_out(f, &c->external.access.addresses, NULL, "tcp dport 5269",
 		    "XMPP -> partners (PX-13)");
 	print_dns_out(f);
-	print_out(
-	    f, &c->external.access.addresses, NULL, "tcp dport 80", "CRL download -> any (PX-14)");
+	if (c->access.allow_federated_users && c->federation.crl_fetch &&
+	    strcmp(c->federation.crl_check, "off") != 0)
+		print_out(f, &c->external.access.addresses, NULL, "tcp dport 80",
+		    "CRL download -> any (PX-14)");
 	for (int tcp = 0; tcp < 2 && role_is_wanted(c, ROLE_AV); tcp++) {
 		snprintf(match, sizeof(match), "%s sport %u-%u", tcp ? "tcp" : "udp",
 		    c->external.av.relay_port_min, c->external.av.relay_port_max);

@@ -280,6 +280,15 @@ print_trusted(struct import *im)
 	fputs(" ];\n", im->out);
 }
 
+static bool
+is_sip_domain(const struct topology *t, const char *name)
+{
+	for (const struct topology_name *d = t->domains; d; d = d->next)
+		if (strcasecmp(d->name, name) == 0)
+			return true;
+	return false;
+}
+
 static void
 print_internal(struct import *im)
 {
@@ -299,7 +308,12 @@ print_internal(struct import *im)
 	    port(im, "MediaRelayEdge", "TURNServer", "Internal", "Tcp"));
 	fputs("    # networks = [ \"10.0.0.0/8\" ];   fill in: what lies inside\n", im->out);
 	print_trusted(im);
-	if (domain && is_name(domain + 1))
+	/* Names of a SIP domain are known outside: not to be hidden. */
+	if (domain && is_sip_domain(im->t, domain + 1))
+		fputs("    # domains = [ ];   fill in: names to hide; that of this edge is a SIP "
+		      "domain\n",
+		    im->out);
+	else if (domain && is_name(domain + 1))
 		fprintf(im->out, "    domains = [ \"%s\" ];   # from the name of this edge\n",
 		    domain + 1);
 	fputs("};\n", im->out);

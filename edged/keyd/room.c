@@ -132,6 +132,8 @@ control(void *arg, struct str verb, struct str text, struct svc_ctl_reply *reply
 	struct room *room = arg;
 	unsigned n = 0;
 
+	if (!str_eq(verb, STR("status")))
+		return;
 	for (unsigned i = 0; i < CHANNELS_MAX; i++)
 		n += room->channels[i] != NULL;
 	svc_reply(reply, "{\"slots\":%u,\"channels\":%u}", keyd_slots(room->k), n);

@@ -23,6 +23,7 @@
 #include "net/loop.h"
 
 #define URLS_MAX 16u /* that one chain may name */
+#define LOOKS    4u  /* verdicts in one round */
 
 struct entry { /* a place for one list; url NULL: free */
 	struct crl *k;
@@ -50,7 +51,8 @@ struct crl {
 	struct entry entries[CRL_LISTS];
 	size_t bytes;
 	struct list waiters;
-	uint32_t n_waiters;
+	uint32_t n_waiters, n_look; /* the first n_look of them are to be looked at */
+	struct loop_task look;
 };
 
 /* ---- what a certificate names ---- */
@@ -464,26 +466,44 @@ waiter_free(struct crl *k, struct waiter *w)
 	k->n_waiters--;
 }
 
-/* A callback may ask, forget or close: each waiter is taken out before it is told. */
+/*
+ * A few of those that wait, each round: a verdict costs the reading of a whole list. A callback may
+ * ask, forget or close, so each waiter is taken out before it is told.
+ */
 static void
-waiters_look(struct crl *k)
+look(struct loop_task *t)
 {
-	for (uint32_t n = k->n_waiters; n > 0 && !list_is_empty(&k->waiters); n--) {
+	struct crl *k = (struct crl *)(void *)((char *)t - offsetof(struct crl, look));
+	unsigned judged = 0;
+
+	while (k->n_look > 0 && !list_is_empty(&k->waiters) && judged < LOOKS) {
 		struct waiter *w = LIST_OF(k->waiters.next, struct waiter, link);
 		char why[CRL_WHY_LEN];
 		crl_cb *cb = w->cb;
 		void *arg = w->arg;
 		enum crl_verdict v;
 
-		v = judge_chain(k, w->chain, why);
-		if (want_lists(k, w->chain) && v == CRL_UNKNOWN) {
+		k->n_look--;
+		if (want_lists(k, w->chain)) {
 			list_remove(&w->link);
 			list_push_back(&k->waiters, &w->link);
 			continue;
 		}
+		judged++;
+		v = judge_chain(k, w->chain, why);
 		waiter_free(k, w);
 		cb(arg, v, why);
 	}
+	if (k->n_look > 0 && !list_is_empty(&k->waiters))
+		loop_defer_late(k->conf.loop, &k->look);
+}
+
+static void
+waiters_look(struct crl *k)
+{
+	k->n_look = k->n_waiters;
+	if (k->n_look > 0)
+		loop_defer_late(k->conf.loop, &k->look);
 }
 
 enum crl_verdict
@@ -538,6 +558,7 @@ crl_new(const struct crl_conf *conf)
 		return NULL;
 	k->conf = *conf;
 	list_init(&k->waiters);
+	k->look.run = look;
 	k->local = sk_X509_CRL_new_null();
 	return k->local ? k : crl_free(k);
 }
@@ -547,6 +568,7 @@ crl_free(struct crl *k)
 {
 	if (!k)
 		return NULL;
+	loop_defer_cancel(&k->look);
 	while (!list_is_empty(&k->waiters))
 		waiter_free(k, LIST_OF(k->waiters.next, struct waiter, link));
 	for (unsigned i = 0; i < CRL_LISTS; i++)

@@ -1,75 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * net/udp.c: recvmmsg and sendmmsg on libevent.
+ * net/udp.c: datagram sockets of a process: life, and sending.
  *
- * A round: every readable socket gives a batch, its callback queues what leaves; at the end of the
- * round each socket that has something queued sends it. What a relay sends to one client port from
- * hundreds of relayed addresses leaves in one call that way.
+ * A round: every readable socket gives a batch (udp_recv.c, or uring.c for all of them at once),
+ * its callback queues what leaves; at the end of the round what is queued is sent. What a relay
+ * sends to one client port from hundreds of relayed addresses leaves in one sendmmsg that way;
+ * single datagrams of many sockets leave in one submission, where there is a ring.
  */
 #include "net/udp.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/list.h"
-#include "net/loop.h"
-
-#define BATCH         64u   /* received with one call */
-#define SEND_BATCH    64u   /* sent with one call */
-#define QUEUE_MAX     1024u /* waiting in all; more flush at once */
-#define POOL_MAX      8192u
-#define SEGMENTS_MAX  32u    /* datagrams in one segmented send */
-#define SEGMENT_BYTES 60000u /* all of them: below the 64 KB of an IP datagram */
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-
-struct queued {
-	struct pkt *pkt;
-	struct addr to;
-	struct queued *next;
-};
-
-struct udp_socket {
-	struct udp *u;
-	struct event event;
-	udp_cb *cb;
-	void *arg;
-	struct list dirty; /* has something queued */
-	struct queued *first, **last;
-	int fd;
-};
-
-struct udp {
-	struct loop *loop;
-	struct pkt_pool *pool;
-	struct list dirty;
-	struct loop_task flush;
-	struct udp_stats stats;
-	struct udp_socket *reading; /* whose callback runs; NULL once that closed itself */
-	bool no_segments;           /* the kernel refused them once */
-	struct queued queue[QUEUE_MAX];
-	struct queued *free;
-	/* receiving */
-	struct pkt *in[BATCH];
-	struct mmsghdr in_msg[BATCH];
-	struct iovec in_iov[BATCH];
-	struct sockaddr_storage in_name[BATCH];
-	/* sending */
-	struct mmsghdr out_msg[SEND_BATCH];
-	struct iovec out_iov[SEND_BATCH * SEGMENTS_MAX];
-	struct sockaddr_storage out_name[SEND_BATCH];
-	union {
-		char bytes[CMSG_SPACE(sizeof(uint16_t))];
-		struct cmsghdr align;
-	} out_control[SEND_BATCH];
-};
+#include "net/udp_in.h"
+#include "net/uring.h"
 
 static void flush(struct loop_task *t);
 
@@ -84,10 +30,11 @@ udp_new(struct loop *l, uint32_t max_datagram)
 	list_init(&u->dirty);
 	u->flush.run = flush;
 	/* One byte more tells a datagram that is too long from one that just fits. */
-	u->pool = pkt_pool_new(max_datagram + 1, POOL_MAX);
-	if (!u->pool)
+	u->pool = pkt_pool_new(max_datagram + 1, UDP_POOL_MAX);
+	u->in = calloc(1, sizeof(*u->in)); /* pages that no segments come to stay untouched */
+	if (!u->pool || !u->in)
 		return udp_free(u);
-	for (size_t i = 0; i < QUEUE_MAX; i++) {
+	for (size_t i = 0; i < UDP_QUEUE_MAX; i++) {
 		u->queue[i].next = u->free;
 		u->free = &u->queue[i];
 	}
@@ -100,11 +47,31 @@ udp_free(struct udp *u)
 	if (!u)
 		return NULL;
 	loop_defer_cancel(&u->flush);
-	for (size_t i = 0; i < BATCH; i++)
-		pkt_unref(u->in[i]);
+	uring_free(u->ring);
+	for (size_t i = 0; u->in && i < UDP_BATCH; i++)
+		pkt_unref(u->in->pkt[i]);
+	free(u->in);
 	pkt_pool_free(u->pool);
 	free(u);
 	return NULL;
+}
+
+int
+udp_use_ring(struct udp *u, const char **ret_why)
+{
+	int r = uring_new(u, &u->ring, ret_why);
+
+	if (r < 0)
+		return r;
+	free(u->in);
+	u->in = NULL;
+	return ED_OK;
+}
+
+void
+udp_coalesce(struct udp *u, uint32_t wait_us)
+{
+	u->wait_us = wait_us;
 }
 
 const struct udp_stats *
@@ -155,75 +122,12 @@ udp_set_buffers(int fd, int bytes)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
-/* ---- receiving ---- */
-
-/* How many packets stand ready to be filled. */
-static unsigned
-prepare_batch(struct udp *u)
-{
-	unsigned n = 0;
-
-	for (; n < BATCH; n++) {
-		if (!u->in[n])
-			u->in[n] = pkt_get(u->pool);
-		if (!u->in[n])
-			break;
-		u->in_iov[n] = (struct iovec){u->in[n]->data, pkt_pool_content(u->pool)};
-		u->in_msg[n].msg_hdr = (struct msghdr){.msg_name = &u->in_name[n],
-		    .msg_namelen = sizeof(u->in_name[n]),
-		    .msg_iov = &u->in_iov[n],
-		    .msg_iovlen = 1};
-	}
-	return n;
-}
-
-static void
-deliver(struct udp_socket *s, unsigned i)
-{
-	struct udp *u = s->u;
-	struct pkt *p = u->in[i];
-	struct addr from;
-
-	u->in[i] = NULL;
-	p->len = u->in_msg[i].msg_len;
-	if (p->len >= pkt_pool_content(u->pool)) {
-		u->stats.cut++;
-	} else if (addr_from_sockaddr(&from, (struct sockaddr *)&u->in_name[i],
-		       u->in_msg[i].msg_hdr.msg_namelen) == ED_OK) {
-		u->stats.received++;
-		s->cb(s->arg, s, p, &from);
-	}
-	pkt_unref(p);
-}
-
-static void
-on_readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct udp_socket *s = arg;
-	struct udp *u = s->u;
-	unsigned room = prepare_batch(u);
-	int n;
-
-	(void)what;
-	if (room == 0) {
-		u->stats.no_packet++;
-		return;
-	}
-	/* One batch a round: what is left is readable in the next, and others have their turn. */
-	n = recvmmsg(fd, u->in_msg, room, MSG_DONTWAIT, NULL);
-	u->stats.receive_calls++;
-	u->reading = s;
-	for (int i = 0; i < n && u->reading; i++)
-		deliver(s, (unsigned)i);
-	u->reading = NULL;
-}
-
 /* ---- sending ---- */
 
-static struct queued *
+static struct udp_queued *
 queue_drop(struct udp_socket *s)
 {
-	struct queued *q = s->first;
+	struct udp_queued *q = s->first;
 
 	s->first = q->next;
 	if (!s->first)
@@ -236,17 +140,17 @@ queue_drop(struct udp_socket *s)
 
 /* How many from q on may leave as one segmented send: same peer, same length but for the last. */
 static unsigned
-run_length(const struct udp *u, const struct queued *q)
+run_length(const struct udp *u, const struct udp_queued *q)
 {
-	const struct queued *first = q;
+	const struct udp_queued *first = q;
 	uint32_t total = q->pkt->len;
 	unsigned n = 1;
 
 	if (u->no_segments || q->pkt->len == 0)
 		return 1;
-	for (q = q->next; q && n < SEGMENTS_MAX; q = q->next, n++) {
+	for (q = q->next; q && n < UDP_SEGMENTS_MAX; q = q->next, n++) {
 		if (q->pkt->len > first->pkt->len || q->pkt->len == 0 ||
-		    total + q->pkt->len > SEGMENT_BYTES || !addr_eq(&q->to, &first->to))
+		    total + q->pkt->len > UDP_SEGMENT_BYTES || !addr_eq(&q->to, &first->to))
 			break;
 		total += q->pkt->len;
 		if (q->pkt->len < first->pkt->len)
@@ -271,69 +175,119 @@ put_segment_size(struct udp *u, unsigned i, uint32_t size)
 	memcpy(CMSG_DATA(c), &v, sizeof(v));
 }
 
-/* Fills out_msg from the socket's queue; returns how many messages. */
+/* Makes messages of the socket's queue, from out_msg[at] on, until it or the room ends; returns
+ * behind the last. The queue is not yet touched. */
 static unsigned
-fill_batch(struct udp_socket *s)
+fill_batch(struct udp_socket *s, unsigned at, unsigned *n_iov)
 {
 	struct udp *u = s->u;
-	struct queued *q = s->first;
-	struct iovec *iov = u->out_iov;
-	unsigned n = 0;
+	struct udp_queued *q = s->first;
 
-	for (; q && n < SEND_BATCH; n++) {
-		struct msghdr *h = &u->out_msg[n].msg_hdr;
+	for (; q && at < UDP_SEND_BATCH && *n_iov < UDP_SEND_BATCH; at++) {
+		struct msghdr *h = &u->out_msg[at].msg_hdr;
+		struct iovec *iov = &u->out_iov[*n_iov];
 		unsigned run = run_length(u, q);
 		uint32_t size = q->pkt->len;
 
-		*h = (struct msghdr){.msg_name = &u->out_name[n],
-		    .msg_namelen = addr_to_sockaddr(&q->to, &u->out_name[n]),
+		*h = (struct msghdr){.msg_name = &u->out_name[at],
+		    .msg_namelen = addr_to_sockaddr(&q->to, &u->out_name[at]),
 		    .msg_iov = iov,
 		    .msg_iovlen = run};
 		if (run > 1)
-			put_segment_size(u, n, size);
+			put_segment_size(u, at, size);
+		*n_iov += run;
 		for (; run; run--, q = q->next)
 			*iov++ = (struct iovec){q->pkt->data, q->pkt->len};
 	}
-	return n;
+	return at;
+}
+
+/* What has been sent, or has failed, leaves the queue. */
+static void
+take_off(struct udp_socket *s, unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++)
+		for (size_t k = s->u->out_msg[i].msg_hdr.msg_iovlen; k; k--)
+			queue_drop(s);
+}
+
+static void
+send_batch(struct udp_socket *s, unsigned n)
+{
+	struct udp *u = s->u;
+	int r = sendmmsg(s->fd, u->out_msg, n, MSG_DONTWAIT);
+	unsigned done = r > 0 ? (unsigned)r : 1;
+
+	u->stats.send_calls++;
+	if (r < 0 && u->out_msg[0].msg_hdr.msg_iovlen > 1 &&
+	    (errno == EIO || errno == EINVAL || errno == EMSGSIZE)) {
+		u->no_segments = true; /* device or path cannot; singly then */
+		return;
+	}
+	for (unsigned i = 0; i < done; i++)
+		if (r > 0)
+			u->stats.sent += u->out_msg[i].msg_hdr.msg_iovlen;
+		else /* the first of them failed: it is lost, as on a wire */
+			u->stats.send_dropped += u->out_msg[i].msg_hdr.msg_iovlen;
+	take_off(s, 0, done);
 }
 
 static void
 flush_socket(struct udp_socket *s)
 {
-	struct udp *u = s->u;
-
 	while (s->first) {
-		unsigned n = fill_batch(s), done;
-		int r = sendmmsg(s->fd, u->out_msg, n, MSG_DONTWAIT);
+		unsigned n_iov = 0;
 
-		u->stats.send_calls++;
-		if (r < 0 && u->out_msg[0].msg_hdr.msg_iovlen > 1 &&
-		    (errno == EIO || errno == EINVAL || errno == EMSGSIZE)) {
-			u->no_segments = true; /* device or path cannot; singly then */
-			continue;
-		}
-		done = r > 0 ? (unsigned)r
-			     : 1; /* the first of them failed: it is lost, as on a wire */
-		for (unsigned i = 0; i < done; i++)
-			for (size_t k = u->out_msg[i].msg_hdr.msg_iovlen; k; k--) {
-				if (r > 0)
-					u->stats.sent++;
-				else
-					u->stats.send_dropped++;
-				queue_drop(s);
-			}
+		send_batch(s, fill_batch(s, 0, &n_iov));
+	}
+}
+
+/* Sockets with one datagram, of which there are many in a round: all in one submission. */
+static void
+flush_singles(struct udp *u, struct list *singles)
+{
+	unsigned n = 0, n_iov = 0;
+
+	LIST_EACH(it, singles)
+	{
+		struct udp_socket *s = LIST_OF(it, struct udp_socket, dirty);
+
+		fill_batch(s, n, &n_iov);
+		uring_send(u->ring, s->fd, &u->out_msg[n].msg_hdr);
+		n++;
+	}
+	uring_submit(u->ring);
+	for (unsigned i = 0; i < n; i++) {
+		struct udp_socket *s = LIST_OF(singles->next, struct udp_socket, dirty);
+
+		list_remove(&s->dirty);
+		queue_drop(s);
 	}
 }
 
 static void
 flush_all(struct udp *u)
 {
+	struct list singles;
+	unsigned n = 0;
+
+	list_init(&singles);
 	while (!list_is_empty(&u->dirty)) {
 		struct udp_socket *s = LIST_OF(u->dirty.next, struct udp_socket, dirty);
 
 		list_remove(&s->dirty);
-		flush_socket(s);
+		if (!u->ring || s->first->next) {
+			flush_socket(s);
+			continue;
+		}
+		list_push_back(&singles, &s->dirty);
+		if (++n == UDP_SEND_BATCH) {
+			flush_singles(u, &singles);
+			n = 0;
+		}
 	}
+	if (n)
+		flush_singles(u, &singles);
 }
 
 static void
@@ -346,14 +300,14 @@ void
 udp_send(struct udp_socket *s, struct pkt *p, const struct addr *to)
 {
 	struct udp *u = s->u;
-	struct queued *q = u->free;
+	struct udp_queued *q = u->free;
 
 	if (!q) {
 		flush_all(u);
 		q = u->free;
 	}
 	u->free = q->next;
-	*q = (struct queued){.pkt = pkt_ref(p), .to = *to};
+	*q = (struct udp_queued){.pkt = pkt_ref(p), .to = *to};
 	*s->last = q;
 	s->last = &q->next;
 	if (!list_is_linked(&s->dirty))
@@ -361,10 +315,23 @@ udp_send(struct udp_socket *s, struct pkt *p, const struct addr *to)
 	loop_defer(u->loop, &u->flush);
 }
 
+static bool
+start_reading(struct udp_socket *s)
+{
+	if (s->u->ring) {
+		s->slot = uring_open(s->u->ring, s);
+		return s->slot != NULL;
+	}
+	return event_assign(&s->event, loop_base(s->u->loop), s->fd, EV_READ | EV_PERSIST,
+		   udp_on_readable, s) == 0 &&
+	       event_add(&s->event, NULL) == 0;
+}
+
 struct udp_socket *
 udp_open(struct udp *u, int fd, udp_cb *cb, void *arg)
 {
 	struct udp_socket *s = calloc(1, sizeof(*s));
+	int one = 1;
 
 	if (!s) {
 		close(fd);
@@ -375,9 +342,9 @@ udp_open(struct udp *u, int fd, udp_cb *cb, void *arg)
 	s->cb = cb;
 	s->arg = arg;
 	s->last = &s->first;
-	if (event_assign(&s->event, loop_base(u->loop), fd, EV_READ | EV_PERSIST, on_readable, s) <
-		0 ||
-	    event_add(&s->event, NULL) < 0) {
+	/* Several of one flow in one piece, where the network has them so. */
+	(void)setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one));
+	if (!start_reading(s)) {
 		close(fd);
 		free(s);
 		return NULL;
@@ -395,7 +362,10 @@ udp_close(struct udp_socket *s)
 	list_remove(&s->dirty);
 	if (s->u->reading == s)
 		s->u->reading = NULL;
-	event_del(&s->event);
+	if (s->slot)
+		uring_close(s->u->ring, s->slot);
+	else
+		event_del(&s->event);
 	close(s->fd);
 	free(s);
 	return NULL;

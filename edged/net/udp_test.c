@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,12 +13,33 @@
 #include "net/loop.h"
 #include "net/udp.h"
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
 struct echo {
 	struct loop *loop;
 	struct udp_socket *s;
 	unsigned n, stop_after;
 	bool close_first;
 };
+
+/* Each test runs with and without the ring: *state says which. */
+static struct udp *
+datagrams(void **state, struct loop *l)
+{
+	struct udp *u = udp_new(l, 1000);
+	const char *why = "";
+
+	assert_non_null(u);
+	if (*(bool *)*state && udp_use_ring(u, &why) < 0) {
+		udp_free(u);
+		loop_free(l);
+		print_message("no io_uring here: %s\n", why);
+		skip();
+	}
+	return u;
+}
 
 static void
 on_datagram(void *arg, struct udp_socket *s, struct pkt *p, const struct addr *from)
@@ -74,9 +96,8 @@ datagrams_keep_their_borders(void **state)
 	char buf[2048];
 	int fd, srv = server(&at);
 
-	(void)state;
 	e.loop = loop_new();
-	u = udp_new(e.loop, 1000);
+	u = datagrams(state, e.loop);
 	e.s = udp_open(u, srv, on_datagram, &e);
 	fd = client(&at);
 	memset(buf, 'x', sizeof(buf));
@@ -106,9 +127,8 @@ a_socket_may_close_in_its_callback(void **state)
 	char buf[64];
 	int fd, srv = server(&at);
 
-	(void)state;
 	e.loop = loop_new();
-	u = udp_new(e.loop, 1000);
+	u = datagrams(state, e.loop);
 	e.s = udp_open(u, srv, on_datagram, &e);
 	fd = client(&at);
 	for (int i = 0; i < 10; i++)
@@ -121,12 +141,162 @@ a_socket_may_close_in_its_callback(void **state)
 	close(fd);
 }
 
+/* Sends one datagram from within the loop, when everything that came before has been dealt with. */
+struct later {
+	struct timer timer;
+	struct loop *loop;
+	int fd;
+	unsigned n;
+};
+
+static void
+send_one(struct timer *t, uint64_t now_ms)
+{
+	struct later *l = LIST_OF(t, struct later, timer);
+
+	assert_int_equal(send(l->fd, "late", 4, 0), 4);
+	if (--l->n)
+		timer_set(l->loop, t, now_ms + 20);
+}
+
+static void
+a_sleeping_process_is_woken(void **state)
+{
+	struct echo e = {.stop_after = 3};
+	struct later l = {.n = 3};
+	struct udp *u;
+	struct addr at;
+	char buf[64];
+	int srv = server(&at);
+
+	e.loop = l.loop = loop_new();
+	u = datagrams(state, e.loop);
+	e.s = udp_open(u, srv, on_datagram, &e);
+	l.fd = client(&at);
+	timer_init(&l.timer, send_one);
+	timer_set(l.loop, &l.timer, loop_now_ms(l.loop) + 20);
+	assert_int_equal(loop_run(e.loop), ED_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(recv(l.fd, buf, sizeof(buf), 0), 8);
+	udp_close(e.s);
+	udp_free(u);
+	loop_free(e.loop);
+	close(l.fd);
+}
+
+/* What the sender put out as one piece is received as one, and comes apart as it was. */
+static void
+pieces_come_apart(void **state)
+{
+	enum { SEGMENT = 900, N = 12, LAST = 333 };
+	struct echo e = {.stop_after = N};
+	struct udp *u;
+	struct addr at;
+	static char buf[SEGMENT * N];
+	int fd, size = SEGMENT, srv = server(&at);
+
+	e.loop = loop_new();
+	u = datagrams(state, e.loop);
+	e.s = udp_open(u, srv, on_datagram, &e);
+	fd = client(&at);
+	for (int i = 0; i < N; i++)
+		memset(buf + i * SEGMENT, 'a' + i, SEGMENT);
+	assert_int_equal(setsockopt(fd, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)), 0);
+	assert_int_equal(send(fd, buf, SEGMENT * (N - 1) + LAST, 0), SEGMENT * (N - 1) + LAST);
+	assert_int_equal(loop_run(e.loop), ED_OK);
+	for (int i = 0; i < N; i++) {
+		int n = i < N - 1 ? SEGMENT : LAST;
+
+		assert_int_equal(recv(fd, buf, sizeof(buf), 0), n + 4);
+		assert_memory_equal(buf, "echo", 4);
+		for (int k = 4; k < n + 4; k++)
+			assert_int_equal(buf[k], 'a' + i);
+	}
+	assert_int_equal(udp_stats(u)->pieces, 1);
+	udp_close(e.s);
+	udp_free(u);
+	loop_free(e.loop);
+	close(fd);
+}
+
+/* One datagram to each of many sockets: all are answered, by the socket that was asked. */
+static void
+many_sockets(void **state)
+{
+	enum { N = 300 };
+	static int fd[N];
+	static struct udp_socket *s[N];
+	struct echo e = {.stop_after = N};
+	struct udp *u;
+	char buf[64];
+
+	e.loop = loop_new();
+	u = datagrams(state, e.loop);
+	for (int i = 0; i < N; i++) {
+		struct addr at;
+		int srv = server(&at);
+
+		s[i] = udp_open(u, srv, on_datagram, &e);
+		assert_non_null(s[i]);
+		fd[i] = client(&at);
+		assert_int_equal(send(fd[i], &i, sizeof(i), 0), sizeof(i));
+	}
+	assert_int_equal(loop_run(e.loop), ED_OK);
+	for (int i = 0; i < N; i++) {
+		assert_int_equal(recv(fd[i], buf, sizeof(buf), 0), 4 + sizeof(i));
+		assert_memory_equal(buf + 4, &i, sizeof(i));
+		udp_close(s[i]);
+		close(fd[i]);
+	}
+	udp_free(u);
+	loop_free(e.loop);
+}
+
+/* The port of a closed socket is free at once. */
+static void
+a_closed_port_is_free(void **state)
+{
+	struct echo e = {.stop_after = 1};
+	struct udp *u;
+	struct addr at;
+	int fd, srv = server(&at);
+
+	e.loop = loop_new();
+	u = datagrams(state, e.loop);
+	e.s = udp_open(u, srv, on_datagram, &e);
+	fd = client(&at);
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(loop_run(e.loop), ED_OK);
+	for (int i = 0; i < 50; i++) {
+		udp_close(e.s);
+		assert_int_equal(udp_bind(&at, "", false, &srv), ED_OK);
+		e.s = udp_open(u, srv, on_datagram, &e);
+	}
+	e.n = 0;
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(loop_run(e.loop), ED_OK);
+	udp_close(e.s);
+	udp_free(u);
+	loop_free(e.loop);
+	close(fd);
+}
+
 int
 main(void)
 {
+	static bool without = false, with = true;
+#define BOTH(test)                                                                                 \
+	{#test " (recvmmsg)", test, NULL, NULL, &without},                                         \
+	{                                                                                          \
+#test " (io_uring)", test, NULL, NULL, &with                                       \
+	}
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(datagrams_keep_their_borders),
-	    cmocka_unit_test(a_socket_may_close_in_its_callback),
+	    BOTH(datagrams_keep_their_borders),
+	    BOTH(a_socket_may_close_in_its_callback),
+	    BOTH(a_sleeping_process_is_woken),
+	    BOTH(pieces_come_apart),
+	    BOTH(many_sockets),
+	    BOTH(a_closed_port_is_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

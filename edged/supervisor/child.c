@@ -311,7 +311,7 @@ say_keys(struct child *keyd)
 static int
 hand_out(struct child *c)
 {
-	uint8_t start = WIRE_START;
+	uint8_t start = WIRE_START, shared = WIRE_SHARED;
 	int r = ED_OK;
 
 	say_hello(c);
@@ -326,6 +326,8 @@ hand_out(struct child *c)
 		child_hand_key_channel(c);
 	if (role_rows[c->role].many)
 		hand_siblings(c);
+	if (c->sup->shared[c->role] > 0)
+		child_say(c, (struct str){(char *)&shared, 1}, &c->sup->shared[c->role], 1);
 	child_say(c, (struct str){(char *)&start, 1}, NULL, 0);
 	return ED_OK;
 }

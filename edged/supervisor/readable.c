@@ -28,6 +28,7 @@ list_files(const struct conf *c, const char *conf_path, char keys[][64], struct 
 	ret[n++] = (struct file){"edge.pool_secret", c->edge.pool_secret};
 	ret[n++] = (struct file){"certificates.external_trust", c->certificates.external_trust};
 	ret[n++] = (struct file){"certificates.internal_trust", c->certificates.internal_trust};
+	ret[n++] = (struct file){"certificates.external_crl", c->certificates.external_crl};
 	for (int b = 0; b < BINDING__N; b++) {
 		const struct conf_cert *cert = conf_binding_cert(c, (enum conf_binding)b);
 		const char *name = conf_binding_name((enum conf_binding)b);
@@ -105,7 +106,8 @@ check_readable(const struct conf *c, const char *conf_path, struct conf_report *
 			    pw->pw_name);
 		else if (!is_shown(files[i].path))
 			conf_report_add(report, c, CONF_WARNING, "USER-02", files[i].key,
-			    "move it below /etc/edged",
+			    "move it below /etc/edged, or bind it in with a drop-in "
+			    "(BindReadOnlyPaths=)",
 			    "edged.service sees /etc and /usr only, not %s", files[i].path);
 	}
 }

@@ -119,6 +119,11 @@ add_children(struct supervisor *s, enum role role)
 {
 	unsigned n = role_rows[role].many ? role_workers(s->conf, role) : 1;
 
+	/* Without it each worker counts for itself. */
+	if (n > 1 && role_rows[role].shared &&
+	    wire_shared_new(role_rows[role].shared, &s->shared[role]) < 0)
+		log_warning(AREA_TURN, "", "counts_not_shared",
+		    "reason=\"%s\" lost=\"quotas of a user over all workers\"", strerror(errno));
 	for (unsigned w = 0; w < n; w++) {
 		struct child *c;
 		size_t k = 0;

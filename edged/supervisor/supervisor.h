@@ -78,6 +78,7 @@ struct supervisor {
 	struct event *signals[4];
 	struct child children[CHILDREN_MAX];
 	size_t n_children;
+	int shared[ROLE__N]; /* memory files, one per role whose workers share; 0: none */
 	struct listen_spec specs[LISTEN_SPECS_MAX];
 	size_t n_specs;
 	struct hash_key hash_key;

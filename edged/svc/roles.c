@@ -49,7 +49,8 @@ const struct role_row role_rows[ROLE__N] = {
 			KEYD_OP_BIT(KEYD_OP_TICKET_KEYS),
 	    .bindings = "external external_ecdsa internal",
 	    .reads = "SIP over TLS",
-	    .may = "given listeners, connect to next hop and partners, DNS",
+	    .may =
+		"given listeners, connect to next hop and partners, DNS, HTTP for revocation lists",
 	    .holds = "SIP state, route token keys of the day",
 	    .talks_to = "supervisor, keyd, its siblings",
 	    .never = "files, private keys",
@@ -84,9 +85,11 @@ const struct role_row role_rows[ROLE__N] = {
 	    .keyd_ops = KEYD_OP_BIT(KEYD_OP_TURN_KEY) | KEYD_OP_BIT(KEYD_OP_SIGN) |
 			KEYD_OP_BIT(KEYD_OP_TICKET_KEYS),
 	    .bindings = "external external_ecdsa",
+	    .shared = 16384u * 144u, /* proto/turn/shared.h */
 	    .reads = "STUN / TURN",
 	    .may = "given listeners, its relay port range, connect from it (TCP peers)",
-	    .holds = "allocations, their derived keys",
+	    .holds =
+		"allocations, their derived keys; with its siblings a table of counts per user",
 	    .talks_to = "supervisor, keyd",
 	    .never = "files, keys, DNS",
 	},

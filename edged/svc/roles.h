@@ -6,6 +6,7 @@
 #define EDGED_SVC_ROLES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -38,7 +39,7 @@ enum seccomp_group {
 	SECCOMP_ACCEPT = 4,
 	SECCOMP_CONNECT = 8,      /* socket (IPv4, IPv6 only), bind, connect */
 	SECCOMP_RESOLVE = 16,     /* read /etc/hosts of its root */
-	SECCOMP_RELAY = 32,       /* recvmmsg, sendmmsg, io_uring */
+	SECCOMP_RELAY = 32,       /* recvmmsg, sendmmsg, listen, a ring made before */
 	SECCOMP_LOCK_MEMORY = 64, /* mlock */
 };
 
@@ -52,6 +53,7 @@ struct role_row {
 	bool resolves;      /* its root holds etc/hosts and etc/resolv.conf */
 	int nice;
 	uint32_t files;       /* RLIMIT_NOFILE */
+	size_t shared;        /* bytes its workers share: numbers, trusted only to say no */
 	uint32_t keyd_ops;    /* KEYD_OP_BIT (svc/keyplan.h) */
 	const char *bindings; /* certificates whose keys it may use */
 	/* The same in words, for docs/SECURITY.md. */

@@ -47,6 +47,7 @@ struct svc {
 	struct conf *next; /* between PREPARE and COMMIT */
 	struct keycall *keys;
 	int key_fd;
+	void *shared;
 	struct svc_listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct {
@@ -115,6 +116,12 @@ const struct hash_key *
 svc_hash_key(struct svc *s)
 {
 	return &s->hash_key;
+}
+
+void *
+svc_shared(struct svc *s)
+{
+	return s->shared;
 }
 
 const struct svc_listener *
@@ -569,6 +576,9 @@ on_fd_message(struct svc *s, enum wire_kind kind, struct ipc_reader *r, int fd)
 		return on_sibling(s, r, fd);
 	case WIRE_CHANNEL:
 		return on_channel(s, r, fd);
+	case WIRE_SHARED:
+		s->shared = wire_shared_map(fd, role_rows[s->ops->role].shared);
+		return s->shared ? ED_OK : ED_MALFORMED;
 	case WIRE_PREPARE:
 		return on_prepare(s, r, fd);
 	case WIRE_LOG_SOCKET:

@@ -89,6 +89,8 @@ unsigned svc_worker(const struct svc *s);  /* 0..n-1 */
 unsigned svc_workers(const struct svc *s); /* n */
 uint64_t svc_counter_base(const struct svc *s); /* never used before for this slot (cid, 1.2) */
 const struct hash_key *svc_hash_key(struct svc *s);
+/* Memory that the workers of a role share, role_row.shared bytes; NULL: none. */
+void *svc_shared(struct svc *s);
 const struct svc_listener *svc_listeners(struct svc *s, size_t *ret_n);
 void svc_reply(struct svc_ctl_reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* True when n more bytes fit: a room that lists many things stops in time and says so. */

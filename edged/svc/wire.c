@@ -96,6 +96,34 @@ fail:
 }
 
 int
+wire_shared_new(size_t n, int *ret_fd)
+{
+	int fd = memfd_create("edged shared", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return ED_SYS;
+	if (ftruncate(fd, (off_t)n) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		close(fd);
+		return ED_SYS;
+	}
+	*ret_fd = fd;
+	return ED_OK;
+}
+
+void *
+wire_shared_map(int fd, size_t n)
+{
+	struct stat st;
+	void *p = MAP_FAILED;
+
+	if (n && fstat(fd, &st) == 0 && (uint64_t)st.st_size == n)
+		p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int
 wire_blob_read(int fd, size_t max, char **ret_p, size_t *ret_n)
 {
 	struct stat st;

@@ -26,6 +26,7 @@ enum wire_kind {
 	WIRE_LISTENERS,   /* u16 n, n times: u8 kind, address; n fds. Several messages may come */
 	WIRE_KEY_CHANNEL, /* fd: channel to keyd. Also later: keyd was restarted */
 	WIRE_SIBLING,     /* u16 slot; fd. Also later */
+	WIRE_SHARED,      /* fd: memory of role_row.shared bytes */
 	WIRE_KEYS,        /* keyd: str key plan. Also before PREPARE */
 	WIRE_START,
 	/* down, later */
@@ -74,6 +75,10 @@ int wire_get_addr(struct ipc_reader *r, struct addr *ret) ED_MUST_CHECK;
 
 /* A sealed memory file with these bytes. */
 int wire_blob_new(const void *p, size_t n, int *ret_fd) ED_MUST_CHECK;
+/* A memory file of n zero bytes that nobody can make shorter or longer; what workers share. */
+int wire_shared_new(size_t n, int *ret_fd) ED_MUST_CHECK;
+/* Maps one of exactly n bytes. Closes fd. NULL: it is not what it should be. */
+void *wire_shared_map(int fd, size_t n);
 /* Reads all of it into heap memory (caller frees); ED_LIMIT beyond max. Closes fd. */
 int wire_blob_read(int fd, size_t max, char **ret_p, size_t *ret_n) ED_MUST_CHECK;
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - run edged and its peers side by side and print medians (called by script/bench).
 
-  ./run.py sip|handshake|idle|drip|storm|turn|alloc|webconf|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
+  ./run.py sip|handshake|idle|drip|storm|turn|alloc|webconf|kill|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
   ./run.py report            tables (Markdown) of everything in results/
 
 Peers run in turn inside every round, so that drift of the machine hits all of them alike. Everything runs in a
@@ -86,7 +86,16 @@ def turn_peers():
         p["pion"] = (["peers/pionturn", TURN], 0.6, [])
     if A.turn_cmd:
         p["edged"] = (shlex.split(A.turn_cmd), 1.5, [])
+    elif os.path.exists(BIN + "/edged-av"):
+        p["edged"] = (edged_av("edged"), 2.0, [])
+        for name, more in EDGED_AV.items():  # the other ways it can work: only when asked for
+            if name in A.only.split(","):
+                p[name] = (edged_av(name, more), 2.0, [])
     return pick(p)
+EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;"}
+def edged_av(name, more="", workers=1):
+    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more, WORKERS=str(workers))
+    return [BIN + "/edged", "-c", "run/%s-av.conf" % name]
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
 
@@ -114,7 +123,7 @@ def sipload(table, peer, scen, pid, extra):
 def turnload(table, peer, scen, pid, extra):
     r = load(table, ["./turnload", "--server", TURN, "--pids", str(pid)] + extra, peer + "/" + scen)
     if r:
-        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "pss_kb_per_alloc", "failed", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
 
 def rounds(peers, fn):
     for i in range(A.runs):
@@ -197,14 +206,19 @@ def t_turn():
         argv, wait, x = spec
         s = Server(name, argv, wait)
         raw = "--raw" in x
+        # what the relay costs: its workers and the keys, not the Access Edge that stands idle
+        pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
             sc = [("172B", ["--window", "128", "--allocs", "100"]), ("1200B", ["--window", "128", "--allocs", "100", "--size", "1200"]), ("172B-40kpps-400", ["--rate", "20000", "--allocs", "400"]),
                   ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]), ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
             if not raw:
                 sc += [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
+            if name.startswith("edged"):  # no other server speaks it
+                sc += [("172B-lync-bare", ["--window", "128", "--allocs", "100", "--lync"]), ("172B-lync-send", ["--window", "128", "--allocs", "100", "--lync", "--send-ind"])]
             for i, (scen, e) in enumerate(sc):
                 # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
-                turnload("turn", name, scen, s.p.pid, x + e + S())
+                if not A.scen or scen in A.scen.split(","):
+                    turnload("turn", name, scen, pids, x + e + S())
         finally:
             s.stop()
     rounds(turn_peers(), fn)
@@ -213,12 +227,34 @@ def t_alloc():
     def fn(name, spec):
         argv, wait, x = spec
         s = Server(name, argv, wait)
+        pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
-            turnload("alloc", name, "udp", s.p.pid, ["--mode", "alloc", "--allocs", "3000"])
-            turnload("alloc", name, "tcp", s.p.pid, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
+            turnload("alloc", name, "udp", pids, ["--mode", "alloc", "--allocs", "3000"])
+            turnload("alloc", name, "tcp", pids, ["--mode", "alloc", "--allocs", "2000", "--tcp"])
         finally:
             s.stop()
     rounds(peers, fn)
+def sessions():
+    a = [BIN + "/edgectl", "-s", "run/edged-av-control.sock", "--json", "sessions"]
+    v = json.loads(subprocess.run(a, capture_output=True, text=True, check=True).stdout)
+    return [(x["worker"], x["answer"]["allocations"]) for x in v["services"] if x["role"] == "av"]
+def t_kill():
+    """10 million relayed packets over two workers, one of them killed in between: what is lost, and who notices."""
+    s = Server("edged", edged_av("edged-kill", "", workers=2), 2.0)
+    try:
+        before = {p for p in proc_tree(s.p.pid) if program_of(p) == "edged-av"}
+        p = subprocess.Popen(["taskset", "-c", str(A.load_cpu), "timeout", "290", "./turnload", "--server", TURN, "--allocs", "100", "--window", "1024", "--revive", "--packets", str(A.packets), "--secs", "280", "--warm", "0"], stdout=subprocess.PIPE, text=True)
+        while p.poll() is None and sum(a["packets_from_client"] + a["packets_from_peer"] for _, l in sessions() for a in l) < A.packets / 2:
+            time.sleep(0.5)
+        had = {w: {a["client"]: a["relayed"] for a in l} for w, l in sessions()}
+        victim = max(before)
+        os.kill(victim, signal.SIGKILL)
+        out = p.communicate()[0]
+        after = {x for x in proc_tree(s.p.pid) if program_of(x) == "edged-av"}
+        print(out.strip())
+        print("kill: allocations of the workers before: %s; workers of before still there: %d of 2, workers now: %d" % (sorted(len(v) for v in had.values()), len(after & before), len(after)))
+    finally:
+        s.stop()
 def program_of(pid):
     try:
         return os.readlink("/proc/%d/exe" % pid).rsplit("/", 1)[1]
@@ -374,14 +410,16 @@ def report():
                     c.append("-" if not v else "%s [%s-%s]" % (fmt(statistics.median(v)), fmt(min(v)), fmt(max(v))) if k in (cols[0], "per_s", "p99_us") else fmt(statistics.median(v)))
                 print("| %s | %d | %s |" % (peer, len(rs), " | ".join(c)))
 
-TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn, "webconf": t_webconf}
+TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn, "kill": t_kill, "webconf": t_webconf}
 ap = argparse.ArgumentParser()
 ap.add_argument("table", choices=list(TABLES) + ["all", "report"])
 ap.add_argument("--runs", type=int, default=5)
 ap.add_argument("--secs", type=int, default=3)
 ap.add_argument("--idle", type=int, default=5000)
+ap.add_argument("--packets", type=int, default=10000000, help="kill: relayed in all")
 ap.add_argument("--handshakes", type=int, default=200000)
 ap.add_argument("--only", default="")
+ap.add_argument("--scen", default="", help="turn: these scenarios only")
 ap.add_argument("--server-cpu", type=int, default=0)
 ap.add_argument("--load-cpu", type=int, default=1)
 ap.add_argument("--sip-cmd", default="", help="command of a SIP proxy that listens on %s (TLS, certs/@CERT@.pem) and forwards to %s with TLS" % (SIP, NH))

@@ -15,9 +15,10 @@ MODULES = "/usr/lib/baresip/modules"
 
 
 class Baresip:
-    """baresip 1.0 with digest credentials, a tone as microphone, and what it hears written to a file."""
+    """baresip 1.0 with digest credentials, a tone as microphone, and what it hears written to a file. account: more parameters of it."""
 
-    def __init__(self, lab, host, user, tone=440, proxy="sip.contoso.com:443", domain="contoso.com", answer="auto", regint=600, peers=("alice", "bob")):
+    def __init__(self, lab, host, user, tone=440, proxy="sip.contoso.com:443", domain="contoso.com", answer="auto", regint=600, peers=("alice", "bob"),
+                 account=""):
         self.lab, self.host, self.user, self.tone = lab, host, user, tone
         self.dir = lab.path("baresip-" + user)
         os.makedirs(self.dir, exist_ok=True)
@@ -27,11 +28,11 @@ class Baresip:
                 "audio_source aufile,%s" % self._tone_file(), "audio_player aubridge,nil", "audio_alert aubridge,nil",
                 "ausrc_srate 8000", "auplay_srate 8000", "audio_channels 1",
                 "module_path " + MODULES, "module g711.so", "module aufile.so", "module aubridge.so", "module sndfile.so",
-                "module_tmp uuid.so", "module_tmp account.so", "module_app contact.so", "module_app menu.so", "module_app ctrl_tcp.so",
+                "module turn.so", "module_tmp uuid.so", "module_tmp account.so", "module_app contact.so", "module_app menu.so", "module_app ctrl_tcp.so",
                 "snd_path " + self.dir, "ctrl_tcp_listen 127.0.0.1:4444", "rtp_ports 10000-20000", "call_max_calls 4", ""]))
         with open(os.path.join(self.dir, "accounts"), "w") as f:
-            f.write('<sip:%s@%s;transport=tls>;auth_user=%s;auth_pass=%s;outbound="sip:%s;transport=tls";regint=%d;answermode=%s;audio_codecs=PCMU\n' % (
-                user, domain, user, Lab.USERS[user], proxy, regint, answer))
+            f.write('<sip:%s@%s;transport=tls>;auth_user=%s;auth_pass=%s;outbound="sip:%s;transport=tls";regint=%d;answermode=%s;audio_codecs=PCMU%s\n' % (
+                user, domain, user, Lab.USERS[user], proxy, regint, answer, account))
         with open(os.path.join(self.dir, "contacts"), "w") as f:
             f.writelines('"%s" <sip:%s@%s>\n' % (p, p, domain) for p in peers if p != user)
         self.proc = Proc(lab, host, ["baresip", "-s", "-f", self.dir], name="baresip-" + user, env={"HOME": self.dir}, stdin=subprocess.PIPE)

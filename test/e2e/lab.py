@@ -21,10 +21,13 @@ import subprocess
 import tempfile
 import time
 
+import shapes
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(TOP, "test", "e2e")
 EDGE_OUT = "203.0.113.10"
 EDGE_IN = "10.30.0.5"
+AV_OUT = "203.0.113.12"
 FE1, FE2 = "10.20.0.11", "10.20.0.12"
 PARTNER = "198.51.100.40"
 LOAD = ["198.51.100.%d" % i for i in range(50, 90)]
@@ -297,7 +300,7 @@ class Lab:
                            "--bind-interfaces", "--listen-address=198.51.100.1", "--listen-address=203.0.113.1",
                            "--user=root", "--local=/#/"]
              + ["--host-record=%s,%s" % (n, EDGE_OUT) for n in ("sip.contoso.com", "sip.adatum.com")]
-             + ["--host-record=sip.fabrikam.com,%s" % PARTNER,
+             + ["--host-record=av.contoso.com,%s" % AV_OUT, "--host-record=sip.fabrikam.com,%s" % PARTNER,
                 "--srv-host=_sip._tls.contoso.com,sip.contoso.com,443", "--srv-host=_sip._tls.adatum.com,sip.adatum.com,443",
                 "--srv-host=_sipfederationtls._tcp.contoso.com,sip.contoso.com,5061",
                 "--srv-host=_sipfederationtls._tcp.fabrikam.com,sip.fabrikam.com,5061"])
@@ -409,6 +412,7 @@ class Edged:
     def __init__(self, lab, release, ready, over):
         bins = os.environ.get("EDGED_RELEASE_BIN" if release else "EDGED_BIN") or os.path.join(TOP, "build", "bin")
         self.lab, self.bin = lab, bins
+        program = over.pop("program", "edged")  # what its log is called
         over.setdefault("log__target", "stderr")
         over.setdefault("control__socket", lab.path("control.sock"))
         over.setdefault("edge__run_dir", lab.path("run"))
@@ -421,7 +425,7 @@ class Edged:
         if os.environ.get("EDGED_ROOTLESS"):  # script/demo in a user namespace: edged as a plain user, who may bind 443 here
             lab.sysctl("edge", net__ipv4__ip_unprivileged_port_start=0)
             argv = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] + argv
-        self.proc = Proc(lab, "edge", argv, name="edged", env=env)
+        self.proc = Proc(lab, "edge", argv, name=program, env=env)
         if ready:
             self.wait_ready()
 
@@ -454,6 +458,7 @@ class Edged:
     def ctl(self, *argv, check=True):
         r = subprocess.run([os.path.join(self.bin, "edgectl"), "-s", self.lab.path("control.sock"), *argv],
                            capture_output=True, text=True, timeout=20)
+        shapes.check(argv, r.returncode, r.stdout)
         if check and r.returncode:
             raise LabError("edgectl %s: %d %s %s" % (" ".join(argv), r.returncode, r.stdout, r.stderr))
         return r.stdout

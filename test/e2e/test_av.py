@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The A/V Edge and A/V Authentication: coturn's turnutils_uclient over UDP and TCP, credentials asked over 5062 as a
 Front End would, and these used in the Lync dialect over UDP, bare frames and the hello that looks like TLS."""
-import base64
-import hashlib
-import hmac
 import os
 import re
 import select
@@ -15,9 +12,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 import lab as lablib
-
-AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
-USER, PASSWORD = "webrtc", "desert-rose"
+from av import AV_IN, AV_OUT, NS, PASSWORD, USER, Lync, address, b64, credentials, meet, mras_body, nice_program, refused, service, uclient
 
 
 @pytest.fixture(scope="module")
@@ -41,76 +36,40 @@ def echo(lab):
 
 # -- standard clients -------------------------------------------------------------------------------------------------
 
-def uclient(lab, *args, password=PASSWORD, peer="198.51.100.24"):
-    return subprocess.run(
-        ["ip", "netns", "exec", lab.ns("alice"), "turnutils_uclient", "-u", USER, "-w", password, "-e", peer, "-r", "3480",
-         "-c", "-z", "5", *args, AV_OUT], capture_output=True, text=True, timeout=90)
+@pytest.fixture(scope="module")
+def uclients(lab, av, echo):
+    """All ways at once, each in a process of its own: they spend their time asleep."""
+    ways = {"udp": [], "udp-send": ["-s"], "tcp": ["-t"], "tcp-send": ["-t", "-s"]}
+    return {name: uclient(lab, "-c", "-n", "250", "-m", "8", "-l", "172", *how) for name, how in ways.items()}
 
 
-@pytest.mark.parametrize("how", [[], ["-s"], ["-t"], ["-t", "-s"]], ids=["udp", "udp-send", "tcp", "tcp-send"])
-def test_uclient(lab, av, echo, how):
-    r = uclient(lab, "-n", "250", "-m", "8", "-l", "172", *how)
-    sent = re.search(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)\n", r.stdout)
-    assert sent, r.stdout[-800:]
+@pytest.mark.parametrize("how", ["udp", "udp-send", "tcp", "tcp-send"])
+def test_uclient(uclients, how):
+    out = uclients[how].end()
+    sent = re.search(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)\n", out)
+    assert sent, out[-800:]
     assert sent.group(1) == sent.group(2) == "2000"
-    assert "Total lost packets 0 " in r.stdout
+    assert "Total lost packets 0 " in out
 
 
 def test_wrong_password(lab, av, echo):
-    r = uclient(lab, "-n", "1", "-m", "1", password="guess")
-    assert "Cannot complete Allocation" in r.stdout + r.stderr
+    for how, host in (([], "alice"), (["-t"], "load")):  # who guessed wrong a few times is not answered for a while
+        before = refused(av)
+        assert "Cannot complete Allocation" in uclient(lab, "-c", "-n", "1", "-m", "1", *how, password="guess", host=host).end()
+        lablib.wait_for("a refusal to be counted", lambda: refused(av) > before)
     av.proc.wait_log(r"AVR-5001 .*reason=integrity")
 
 
 def test_inside_is_not_reachable(lab, av):
     """The inside, and the Edge's own SIP address, are no peers for a client outside."""
     for peer in ("10.20.0.11", lablib.EDGE_OUT, "127.0.0.1"):
-        r = uclient(lab, "-n", "1", "-m", "1", peer=peer)
-        assert "403" in r.stdout + r.stderr, r.stdout[-400:]
+        out = uclient(lab, "-c", "-n", "1", "-m", "1", peer=peer).end()
+        assert "403" in out, out[-400:]
     for rule in ("inside", "own_address", "loopback"):
         av.proc.wait_log(r"AVR-5005 .*rule=%s" % rule)
 
 
 # -- A/V Authentication -----------------------------------------------------------------------------------------------
-
-NS = "{http://schemas.microsoft.com/2006/09/sip/mrasp}"
-
-
-def mras_body(asks=1, location="internet", version="2.0", frm="sip:alice@contoso.com", duration=480):
-    ask = "".join('<credentialsRequest credentialsRequestID="c%d"><identity>sip:alice@contoso.com</identity>'
-                  "<location>%s</location><duration>%d</duration></credentialsRequest>" % (i, location, duration) for i in range(asks))
-    return ('<request requestID="4711" from="%s" version="%s" to="sip:mras@contoso.com" '
-            'xmlns="http://schemas.microsoft.com/2006/09/sip/mrasp">%s</request>' % (frm, version, ask))
-
-
-def service(lab, body, method="SERVICE", cert="fe01", ctype="application/msrtc-media-relay-auth+xml"):
-    """One request from the Front End over mutual TLS; (status line, headers, body)."""
-    s = lab.tls_to("inside", AV_IN, 5062, "edge.int.contoso.net", ca="internal-ca.pem", cert=cert)
-    with s:
-        s.sendall(("%s sip:edge.int.contoso.net:5062;grid SIP/2.0\r\n"
-                   "Via: SIP/2.0/TLS 10.20.0.11:60353;branch=z9hG4bK%s\r\nMax-Forwards: 69\r\n"
-                   "ms-application-via: SIP;ms-server=fe01.contoso.com\r\nVia: SIP/2.0/TLS 10.20.0.57:58674;ms-received-cid=39700\r\n"
-                   "From: <sip:alice@contoso.com>;tag=b81a;epid=5a3b\r\nTo: <sip:mras@contoso.com>\r\nCall-ID: %s\r\nCSeq: 1 %s\r\n"
-                   "Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s"
-                   % (method, os.urandom(4).hex(), os.urandom(6).hex(), method, ctype, len(body), body)).encode())
-        got = b""
-        while b"\r\n\r\n" not in got or len(got.partition(b"\r\n\r\n")[2]) < int(re.search(rb"Content-Length: (\d+)", got).group(1)):
-            part = s.recv(65536)
-            if not part:
-                break
-            got += part
-    head, _, body = got.decode().partition("\r\n\r\n")
-    return head.split("\r\n")[0], head, body
-
-
-def credentials(lab, **kw):
-    status, _, body = service(lab, mras_body(**kw))
-    assert status == "SIP/2.0 200 OK"
-    root = ET.fromstring(body)
-    assert root.get("reasonPhrase") == "OK", body
-    c = root.find("%scredentialsResponse/%scredentials" % (NS, NS))
-    return base64.b64decode(c.find(NS + "username").text), base64.b64decode(c.find(NS + "password").text), root
-
 
 def test_credentials_are_issued(lab, av):
     username, password, root = credentials(lab, asks=3, duration=100000)
@@ -150,97 +109,6 @@ def test_untrusted_server_is_not_read(lab, av):
 
 
 # -- the Lync dialect with these credentials ---------------------------------------------------------------------------
-
-COOKIE = bytes.fromhex("000f000472c64bc6")
-HELLO = bytes.fromhex("160301002d010000290301" "c1fcd5a36d93dd7e0b45673fec7985fbbc3fd660c2ce8485081b8121bcaa10fb" "0000020018" "0100")
-
-
-def attr(kind, value):
-    return struct.pack(">HH", kind, len(value)) + value
-
-
-def address(ip, port):
-    return struct.pack(">BBH", 0, 1, port) + socket.inet_aton(ip)
-
-
-class Lync:
-    """The client side of ms-turn, written from its rules for this test."""
-
-    def __init__(self, lab, host, server, username, password, how="udp"):
-        self.user, self.how, self.seq, self.buf = username, how, 0, b""
-        self.password = password
-        with lab.inside_of(host):
-            self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if how == "udp" else socket.SOCK_STREAM)
-            self.s.settimeout(5)
-            self.s.connect((server, 3478 if how == "udp" else 443))
-        if how == "hello":
-            for i in range(0, len(HELLO), 7):  # split as it may come
-                self.s.sendall(HELLO[i:i + 7])
-            answer = self.s.recv(83)
-            assert len(answer) == 83 and answer[:11].hex() == "160301004e020000460301" and answer[76:].hex() == "0018000e000000"
-
-    def tx(self, data, kind=2):
-        self.s.sendall(data if self.how == "udp" else struct.pack(">BBH", kind, 0, len(data)) + data)
-
-    def rx(self):
-        """(kind, bytes): 2 a control message, 3 data; over UDP data is what has no cookie."""
-        if self.how == "udp":
-            d = self.s.recv(65536)
-            return (2 if d[20:28] == COOKIE else 3), d
-        while len(self.buf) < 4 or len(self.buf) < 4 + struct.unpack(">H", self.buf[2:4])[0]:
-            part = self.s.recv(65536)
-            if not part:
-                raise ConnectionError
-            self.buf += part
-        n = 4 + struct.unpack(">H", self.buf[2:4])[0]
-        d, self.buf = self.buf[:n], self.buf[n:]
-        return d[0], d[4:]
-
-    def message(self, kind, attrs, sign=True):
-        body = COOKIE + b"".join(attrs)
-        head = struct.pack(">HH", kind, len(body) + (24 if sign else 0)) + os.urandom(16)
-        m = head + body
-        if sign:
-            m += attr(8, hmac.new(self.key, m + bytes(-len(m) % 64), hashlib.sha1).digest())
-        return m
-
-    @staticmethod
-    def attrs(m):
-        at, out = 20, {}
-        while at < len(m):
-            kind, n = struct.unpack(">HH", m[at:at + 4])
-            out.setdefault(kind, m[at + 4:at + 4 + n])
-            at += 4 + n
-        return out
-
-    def allocate(self):
-        self.tx(self.message(3, [attr(0x8008, struct.pack(">I", 1))], sign=False))
-        c = self.attrs(self.rx()[1])
-        assert c[9][2:4] == b"\4\1"
-        assert 0xe not in c or c[0xe] == address(*self.s.getpeername())  # Alternate Server: what this client dialled
-        realm, nonce = c[0x15], c[0x14]
-        self.key = hashlib.md5(self.user + b":" + realm + b":" + self.password).digest()
-        self.tx(self.message(3, [attr(0x8008, struct.pack(">I", 1)), attr(0x15, realm), attr(0x14, nonce), attr(6, self.user)]))
-        m = self.rx()[1]
-        a = self.attrs(m)
-        if m[:2] != b"\1\3":
-            return a[9][2] * 100 + a[9][3]
-        self.conn = a[0x8050][:20]
-        self.relay = (socket.inet_ntoa(a[1][4:8]), struct.unpack(">H", a[1][2:4])[0])
-        return 0
-
-    def sequence(self):
-        self.seq += 1
-        return attr(0x8050, self.conn + struct.pack(">I", self.seq))
-
-    def send(self, to, data):
-        self.tx(self.message(4, [attr(6, self.user), attr(0x11, address(*to)), self.sequence(), attr(0x13, data)]))
-
-    def set_active(self, to):
-        self.tx(self.message(6, [attr(6, self.user), self.sequence(), attr(0x11, address(*to))]))
-        m = self.rx()[1]
-        return m[:2] == b"\1\6"
-
 
 @pytest.mark.parametrize("host,server", [("alice", AV_OUT), ("inside", AV_IN)])
 def test_lync_udp(lab, av, host, server):
@@ -292,23 +160,14 @@ def test_inside_meets_outside(lab, av):
     a = Lync(lab, "alice", AV_OUT, *credentials(lab)[:2])
     b = Lync(lab, "inside", AV_IN, *credentials(lab, location="intranet")[:2])
     assert a.allocate() == 0 and b.allocate() == 0
-    b.send(a.relay, b"open")  # permission of each for the other's relay
-    a.send(b.relay, b"hello")
-    kind, m = b.rx()
-    assert b.attrs(m)[0x13] == b"hello" and b.attrs(m)[0x12] == address(*a.relay)
-    b.send(a.relay, b"hello back")
-    kind, m = a.rx()
-    if a.attrs(m)[0x13] == b"open":
-        kind, m = a.rx()
-    assert a.attrs(m)[0x13] == b"hello back"
-    assert a.set_active(b.relay) and b.set_active(a.relay)
+    meet(a, b)
     for i in range(100):
         a.tx(b"\x80a%d" % i)
         assert b.rx() == (3, b"\x80a%d" % i)
         b.tx(b"\x80b%d" % i)
         assert a.rx() == (3, b"\x80b%d" % i)
-    sessions = av.ctl("sessions") if hasattr(av, "ctl") else ""
-    assert isinstance(sessions, str)
+    for c in (a, b):  # as the relay counted it, leg by leg: a hundred each way, and what opened the way
+        assert all(101 <= n <= 102 for n in c.counted(av))
 
 
 @pytest.mark.parametrize("how", ["frames", "hello"])
@@ -375,36 +234,25 @@ def test_tokens_elsewhere(lab, av):
 
 @pytest.fixture(scope="module")
 def nice_call(lab):
-    """test/e2e/nice/nice_call.c, built for this run; both agents live in alice's namespace on two addresses."""
-    exe = lab.path("nice_call")
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "nice"], capture_output=True, text=True, check=True).stdout.split()
-    lablib.run("cc", "-O1", "-Wall", "-o", exe, os.path.join(lablib.HERE, "nice", "nice_call.c"), *flags)
-    lab.ip("alice", "addr", "add", "198.51.100.123/24", "dev", "eth0")
-
-    def call(dialect, how, port, user, password, packets):
-        return subprocess.run(["ip", "netns", "exec", lab.ns("alice"), exe, dialect, how, AV_OUT, str(port), user, password,
-                               "198.51.100.23", "198.51.100.123", str(packets)], capture_output=True, text=True, timeout=90)
-    return call
+    return nice_program(lab)
 
 
-def b64(b):
-    return base64.b64encode(b).decode()
+WAYS = [("oc2007r2", "udp", 3478), ("oc2007r2", "tcp", 443), ("oc2007r2", "hello", 443), ("rfc5245", "udp", 3478), ("rfc5245", "tcp", 3478)]
 
 
-@pytest.mark.parametrize("how,port", [("udp", 3478), ("tcp", 443), ("hello", 443)])
-def test_libnice_lync(lab, av, nice_call, how, port):
-    username, password, _ = credentials(lab)
-    r = nice_call("oc2007r2", how, port, b64(username), b64(password), 10000)
+@pytest.mark.parametrize("dialect,how,port", WAYS)
+def test_libnice(lab, av, nice_call, dialect, how, port):
+    """10,000 packets each way through the relay only; the Lync dialect with credentials from A/V Authentication."""
+    user, password = (b64(x) for x in credentials(lab)[:2]) if dialect == "oc2007r2" else (USER, PASSWORD)
+    r = nice_call(dialect, how, port, user, password, 10000)
     assert r.returncode == 0, r.stdout + r.stderr
     assert "received=10000/10000 corrupted=0 relayed=yes" in r.stdout
 
 
-def test_libnice_standard(lab, av, nice_call):
-    r = nice_call("rfc5245", "udp", 3478, USER, PASSWORD, 10000)
-    assert r.returncode == 0, r.stdout + r.stderr
-    assert "received=10000/10000 corrupted=0 relayed=yes" in r.stdout
-
-
-def test_libnice_wrong_password(lab, av, nice_call):
-    username, _, _ = credentials(lab)
-    assert nice_call("oc2007r2", "udp", 3478, b64(username), b64(b"x" * 20), 10).returncode != 0
+@pytest.mark.parametrize("dialect,how,port", WAYS)
+def test_libnice_wrong_password(lab, av, nice_call, dialect, how, port):
+    before = refused(av)
+    user, password = (b64(credentials(lab)[0]), b64(b"x" * 20)) if dialect == "oc2007r2" else (USER, "guess")
+    r = nice_call(dialect, how, port, user, password, 10)
+    assert r.returncode == 1 and r.stdout.startswith("no relay\n"), r.stdout + r.stderr
+    lablib.wait_for("a refusal to be counted", lambda: refused(av) > before)

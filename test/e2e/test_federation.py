@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Partners over 5061, seen from both ends of the wire (access-edge-sip 3.2, 9.2, 11; edge-reference 7).
 
-dnsmasq says who is who; Kamailio is fabrikam.com's edge; edges that tests script show what Kamailio would hide.
+dnsmasq says who is who; the partners' edges are scripted and show what Kamailio (test_federation_kamailio.py) would hide.
 """
 import json
 import re
@@ -11,7 +11,6 @@ import pytest
 import federation as fed
 import sip
 from lab import LOAD, PARTNER, wait_for
-from test_presence import PIDF
 from test_routing import from_inside
 from test_signed import tag, uri
 
@@ -63,94 +62,6 @@ def ask_from_inside(fe, target, expect, method="MESSAGE", timeout=15.0, **kw):
     r = answer_inside(fe, m, timeout)
     assert r.code == expect, r
     return r
-
-
-# -- Kamailio as the partner's edge, found by SRV --
-
-@pytest.fixture(scope="module")
-def fabrikam(lab):
-    k = fed.Kamailio(lab)
-    yield k
-    k.stop()
-
-
-@pytest.fixture
-def carol(world, fabrikam):
-    u = fed.PlainUser(world.lab)
-    u.register()
-    yield u
-    u.close()
-
-
-def test_kamailio_message_both_ways(world, carol):
-    r = carol.message(ALICE, "hello contoso")
-    got = world.fe.request("MESSAGE")
-    assert got.body == b"hello contoso"
-    trust = got.h("ms-edge-proxy-message-trust")
-    assert trust == "ms-source-type=AutoFederation;ms-ep-fqdn=edge.int.contoso.net;ms-source-verified-user=unverified;ms-source-network=federation"
-    assert len(r.all("Via")) == 1
-    m = from_inside(world.fe, "MESSAGE", "sip:carol@fabrikam.com", to="sip:carol@fabrikam.com", frm=ALICE, body=b"hello fabrikam",
-                    extra="ms-user-data: ms-publiccloud=FALSE\nms-application-via: SIP;ms-server=fe01.contoso.net")
-    got = carol.conn.expect("MESSAGE")
-    assert got.body == b"hello fabrikam" and not got.all("ms-user-data") and not got.all("ms-application-via")
-    assert "sip.contoso.com" in got.all("Via")[1] and "10.20" not in got.all("Via")[1]
-    carol.conn.send(sip.reply(got))
-    assert answer_inside(world.fe, m).code == 200
-
-
-def test_kamailio_call_from_partner(world, carol):
-    m = carol.send("INVITE", ALICE, body="v=0\r\n", extra="Content-Type: application/sdp")
-    ok = carol.conn.expect(200)
-    inv = world.fe.request("INVITE", m.h("Call-ID"))
-    assert inv.h("Record-Route").startswith("<sip:edge.int.contoso.net:5061")
-    routes = "\n".join("Route: " + x for x in reversed(ok.all("Record-Route")))
-    for method, seq in (("ACK", carol.cseq), ("MESSAGE", None), ("BYE", None)):
-        carol.send(method, uri(ok.h("Contact")), to=ALICE, call_id=m.h("Call-ID"), cseq=seq, to_tag=tag(ok.h("To")), extra=routes)
-        assert world.fe.request(method, m.h("Call-ID")).uri == "sip:server@10.20.0.11:5061;transport=tls"
-        if method != "ACK":
-            carol.conn.expect(200)
-
-
-def test_kamailio_call_to_partner(world, carol):
-    m = from_inside(world.fe, "INVITE", "sip:carol@fabrikam.com", to="sip:carol@fabrikam.com", frm=ALICE, body=b"v=0\r\n",
-                    extra="Contact: <sip:alice@10.20.0.11:5061;transport=tls>\nContent-Type: application/sdp")
-    inv = carol.conn.expect("INVITE")
-    carol.conn.send(sip.reply(inv, 180, "Ringing", tag="carol", contact=carol.contact))
-    carol.conn.send(sip.reply(inv, 200, "OK", tag="carol", contact=carol.contact))
-    ok = answer_inside(world.fe, m)
-    assert ok.code == 200 and tag(ok.h("To")) == "carol"
-    routes = list(reversed(ok.all("Record-Route")))
-    from_inside(world.fe, "ACK", uri(ok.h("Contact")), routes, to="sip:carol@fabrikam.com", frm=ALICE, call_id=m.h("Call-ID"),
-                from_tag=tag(m.h("From")), to_tag="carol")
-    carol.conn.expect("ACK")
-    # The partner's user ends it: its Route set leads through both edges.
-    back = "\n".join("Route: " + x for x in inv.all("Record-Route"))
-    carol.send("BYE", uri(inv.h("Contact")), to=ALICE, call_id=m.h("Call-ID"), to_tag=tag(m.h("From")), tag="carol", extra=back)
-    bye = world.fe.request("BYE", m.h("Call-ID"))
-    assert bye.uri == "sip:alice@10.20.0.11:5061;transport=tls"
-    carol.conn.expect(200)
-
-
-def test_kamailio_presence_of_the_partner(world, carol):
-    carol.ask("PUBLISH", carol.aor, extra="Event: presence\nExpires: 600\nContent-Type: application/pidf+xml",
-              body=(PIDF % ("carol", "at work")).replace("carol@contoso.com", "carol@fabrikam.com"))
-    m = from_inside(world.fe, "SUBSCRIBE", carol.aor, to=carol.aor, frm=ALICE,
-                    extra="Event: presence\nExpires: 300\nAccept: application/pidf+xml\nContact: <sip:alice@10.20.0.11:5061;transport=tls>")
-    assert answer_inside(world.fe, m).code in (200, 202)
-    n = world.fe.request("NOTIFY", m.h("Call-ID"))
-    assert b"at work" in n.body and n.h("ms-edge-proxy-message-trust").startswith("ms-source-type=AutoFederation")
-
-
-def test_subscription_of_a_partner(world, carol):
-    m = carol.send("SUBSCRIBE", ALICE, extra="Event: presence\nExpires: 300\nAccept: application/pidf+xml")
-    ok = carol.conn.expect(200)
-    sub = world.fe.request("SUBSCRIBE", m.h("Call-ID"))
-    from_inside(world.fe, "NOTIFY", uri(sub.h("Contact")), sub.all("Record-Route"), to=carol.aor, frm=ALICE, call_id=m.h("Call-ID"),
-                from_tag=tag(ok.h("To")), to_tag=tag(m.h("From")), extra="Event: presence\nSubscription-State: active", body=b"<presence/>")
-    n = carol.conn.expect("NOTIFY")
-    assert n.body == b"<presence/>"
-    carol.conn.send(sip.reply(n))
-    assert world.fe.wait(lambda x: x.is_response and x.method == "NOTIFY").code == 200
 
 
 # -- kinds of partners --
@@ -255,6 +166,38 @@ def test_refused(world, sender, what, who, request_, code, event, rule):
     assert not [m for m in world.fe.seen if not m.is_response]
 
 
+def test_a_dialog_belongs_to_its_partner(world, sender):
+    """Route, Contact token, tags and Call-ID of somebody else's call are of no use on another connection, whatever From says."""
+    carol = sender()
+    m = carol.send("INVITE", ALICE, body="v=0\r\n", extra="Content-Type: application/sdp")
+    ok = carol.conn.expect(200)
+    routes = "\n".join("Route: " + x for x in reversed(ok.all("Record-Route")))
+    kw = dict(to=ALICE, call_id=m.h("Call-ID"), to_tag=tag(ok.h("To")), tag=carol.tag)
+    carol.send("ACK", uri(ok.h("Contact")), extra=routes, cseq=carol.cseq, **kw)
+    world.fe.request("ACK", m.h("Call-ID"))
+    n = len(world.fe.seen)
+    thief = sender(cert="partner-northwind", domain="northwind.example", source=fed.NORTHWIND, user="nina")
+    users = [sip.Client(world.lab, "bob", source=LOAD[3]) for _ in range(2)]  # five foreign Routes, and a client is shown out
+    for u in users:
+        u.register()
+    for who, frm, codes in ((thief, None, (403, 504)), (thief, carol.aor, (403, 504)), (users[0], None, (403,)), (users[1], carol.aor, (403,))):
+        for method, extra in (("BYE", routes), ("INFO", routes), ("REFER", routes + "\nRefer-To: <sip:x@northwind.example>")):
+            x = who.request(method, uri(ok.h("Contact")), extra=extra, frm=frm, **kw)
+            who.conn.send(x)
+            while True:
+                r = who.conn.recv(8)
+                if r.code >= 200 and r.h("CSeq") == sip.Msg(x).h("CSeq"):
+                    break
+            assert r.code in codes, (frm, method, r)
+    # Without Route it is no dialog of ours, and an own one is not for sale: the token of another call in this one's Route set.
+    carol.ask("BYE", uri(ok.h("Contact")), expect=481, **kw)
+    carol.ask("BYE", uri(ok.h("Contact")), expect=504, extra=routes, **dict(kw, call_id="another-" + sip.token()))
+    assert not [x for x in world.fe.seen[n:] if not x.is_response and x.method != "REGISTER"]
+    carol.ask("BYE", uri(ok.h("Contact")), extra=routes, **kw)
+    for u in users:
+        u.close()
+
+
 def test_unproven_identities_never_pass(world, sender):
     s = sender()
     m = s.send("MESSAGE", ALICE, body="x", extra="P-Asserted-Identity: <sip:carol@fabrikam.com>\nP-Preferred-Identity: <sip:root@contoso.com>\n"
@@ -354,7 +297,7 @@ def partners(world):
     return next(x["answer"] for x in json.loads(world.edged.ctl("--json", "partners"))["services"] if "connections" in x["answer"])
 
 
-def test_edgectl_shows_partners(world, sender, fabrikam):
+def test_edgectl_shows_partners(world, sender):
     s = sender(cert="bad-wrong-name", domain="example.org", source=fed.CLOUD)
     s.message(ALICE)
     ask_from_inside(world.fe, "sip:x@nosuch.example", 504, body=b"x")

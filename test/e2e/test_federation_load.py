@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Partners under load: one that floods costs others nothing (11.6); one that restarts loses nothing that was acknowledged.
 
-Short here. The figures of the closing notes: EDGED_FEDERATION_FULL=1, which takes the released build, 500 messages a second for
-half a minute and 5,000 messages each way over 20 restarts, and prints what it measured.
+Short here; EDGED_FEDERATION_FULL=1 takes the released build and 5,000 messages each way over 20 restarts, and prints what it counted.
 """
 import json
 import os
@@ -32,41 +31,25 @@ def names(lab):
     n.stop()
 
 
-def p99(values):
-    return sorted(values)[int(len(values) * 0.99)]
-
-
-def talk(user, n, pause):
-    """Round trips of a signed-in user, in ms."""
-    out = []
-    for _ in range(n):
-        t = time.monotonic()
-        user.message("sip:bob@contoso.com")
-        out.append((time.monotonic() - t) * 1000)
-        time.sleep(pause)
-    return out
-
-
-def flood(world, cert, domain, source, seconds, rate=500):
+def flood(world, cert, domain, source, seconds, rate=500, name="flood"):
     lab = world.lab
     return Proc(lab, "load", [sys.executable, os.path.join(HERE, "flood.py"), lab.cert(cert + ".pem"), lab.cert(cert + ".key"),
-                              lab.cert("external-ca.pem"), source, EDGE_OUT, domain, str(rate), str(seconds)], name="flood")
+                              lab.cert("external-ca.pem"), source, EDGE_OUT, domain, str(rate), str(seconds)], name=name)
 
 
 WHO = [("discovered", "bad-wrong-name", "example.org", fed.CLOUD), ("listed", "partner-northwind", "northwind.example", fed.NORTHWIND)]
 
 
 @pytest.mark.parametrize("what,cert,domain,source", WHO, ids=[w[0] for w in WHO])
-def test_a_flood_costs_others_nothing(world, what, cert, domain, source, capsys):
+def test_a_flood_costs_others_nothing(world, what, cert, domain, source):
+    """The figures are test_federation_figures.py's."""
     alice = sip.Client(world.lab, "alice", source=LOAD[0])
     alice.register()
-    n, pause = (1000, 0.02) if FULL else (40, 0)
-    talk(alice, 50, pause)
-    idle = talk(alice, n, pause)
-    f = flood(world, cert, domain, source, n * pause + 5 if FULL else 8)
+    f = flood(world, cert, domain, source, 8, name="flood-" + what)
     f.wait_log("begun", 10)
     got = world.fe.request("MESSAGE", "flood99", 10) if what == "discovered" else world.fe.request("MESSAGE", "flood200", 10)
-    busy = talk(alice, n, pause)
+    for _ in range(40):
+        alice.message("sip:bob@contoso.com")
     if what == "discovered":
         w = wait_for("the watch list to name it", lambda: [x for x in partners(world)["watch"] if x["domain"] == domain and x["state"] != "normal"])
         assert w[0]["state"] == "throttled" and "discovered_rate" in w[0]["why"] and "federation.allowed" in w[0]["todo"] and w[0]["waited"] > 0
@@ -74,14 +57,17 @@ def test_a_flood_costs_others_nothing(world, what, cert, domain, source, capsys)
     else:
         assert not [x for x in partners(world)["watch"] if x["domain"] == domain]
     assert got.h("ms-edge-proxy-message-trust").count("federation") == 1
-    if FULL:
-        f.wait_log("sent|closed", 60)
-        with capsys.disabled():
-            print("\n%s: p50 %.2f -> %.2f ms, p99 idle %.2f ms, under the flood %.2f ms; the flood: %s" % (
-                what, sorted(idle)[n // 2], sorted(busy)[n // 2], p99(idle), p99(busy), f.log().strip().replace("\n", " ")))
-        assert p99(busy) <= 2 * p99(idle)
+    if what == "discovered":  # FED-23: an entry in the allow list lifts the limit; under it these would come after half a minute
+        reload(world, federation__allowed=fed.ROWS + ({"domain": domain},))
+        world.fe.request("MESSAGE", "flood800", 10)
+        reload(world)
     f.stop()
     alice.close()
+
+
+def reload(world, **over):
+    world.lab.edged_conf(**dict(CONF, **over))
+    world.edged.ctl("reload")
 
 
 # -- restarts --
@@ -148,9 +134,17 @@ def test_nothing_acknowledged_is_lost_over_restarts(world, capsys):
         return True
 
     def carol():
-        u = fed.PlainUser(world.lab, "carol", on_message=on_message)
-        u.register()
-        return u
+        """Her connection, as soon as the registrar that has just started takes it."""
+        def registered():
+            u = None
+            try:
+                u = fed.PlainUser(world.lab, "carol", on_message=on_message)
+                u.register()
+                return u
+            except (AssertionError, OSError, TimeoutError):
+                if u:
+                    u.close()
+        return wait_for("carol to register", registered, 20.0, 0.1)
     user, inward, outward = carol(), Inward(world, MESSAGES), Outward(world, MESSAGES)
     inward.start()
     outward.start()

@@ -77,6 +77,14 @@ def test_topology_inside_another_document():
                 assert run("-", text=text.replace('encoding="utf-8"', declared).encode(coding)) == (0, plain, "")
 
 
+def test_a_sip_domain_is_not_hidden(tmp_path):
+    with open(os.path.join(CORPUS, "published.xml")) as f:
+        code, out, err = run("-", text=f.read().replace("contoso.net", "Contoso.com").encode())
+    assert code == 0, err
+    c, _ = understood(tmp_path, out)
+    assert "domains" not in c["internal"] and "names to hide" in out
+
+
 def test_what_is_no_value_is_left_out(tmp_path):
     """Text of the file never gets between quotes, nor onto a line of its own."""
     with open(os.path.join(CORPUS, "published.xml")) as f:

@@ -2,8 +2,8 @@
 """A fresh machine: what is installed, the sample edited until `edged -n` is content, `systemctl start edged`, users signed in.
 
 Without an environment the machine is the host's own root under an overlay and the programs are installed by `cmake --install`. With
-EDGED_MACHINE_ROOT=DIR (debootstrap) and EDGED_DEB=FILE it is a real fresh one and the package is installed by apt:
-script/package --test does that.
+EDGED_MACHINE_ROOT=DIR (debootstrap), EDGED_DEB=FILE and EDGED_CONNECTOR_DEB=FILE it is a real fresh one and the packages are
+installed by apt: script/package --test does that.
 """
 import glob
 import json
@@ -54,8 +54,9 @@ def machine(lab, stage):
     m = Machine(lab, NAME, "" if deb else stage)
     try:
         if deb:
-            with open(deb, "rb") as f:
-                subprocess.run(m.argv("sh", "-c", "cat >/root/edged.deb"), stdin=f, check=True)
+            for path, name in ((deb, "edged"), (os.environ["EDGED_CONNECTOR_DEB"], "edged-connector")):
+                with open(path, "rb") as f:
+                    subprocess.run(m.argv("sh", "-c", "cat >/root/%s.deb" % name), stdin=f, check=True)
             # Its network has no way to Debian: the packages it depends on come by the host's.
             subprocess.run(["nsenter", "-t", str(m.init), "-m", "-u", "-i", "-p", "-C", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
                             "DEBIAN_FRONTEND=noninteractive", "sh", "-ec", RESOLVE], check=True, input=open("/etc/resolv.conf").read(), text=True)
@@ -69,7 +70,7 @@ def machine(lab, stage):
         m.stop()
 
 
-RESOLVE = "cp /etc/resolv.conf /root/resolv.keep; cat >/etc/resolv.conf; apt-get update -qq; apt-get install -y -qq /root/edged.deb; cp /root/resolv.keep /etc/resolv.conf"
+RESOLVE = "cp /etc/resolv.conf /root/resolv.keep; cat >/etc/resolv.conf; apt-get update -qq; apt-get install -y -qq /root/edged.deb /root/edged-connector.deb; cp /root/resolv.keep /etc/resolv.conf"
 
 
 def findings(m):
@@ -235,13 +236,14 @@ def test_upgrade_and_purge(machine):
 
 def test_connector_runs_under_its_unit(machine, lab):
     """The other package's unit: its own user, signs of life, SIGHUP, an orderly end."""
-    if machine.run("systemctl", "cat", "edged-connector")[0]:
-        pytest.skip("edged-connector is a package of its own")
-    machine.ok("systemd-sysusers", "edged-connector.conf")
+    if not os.environ.get("EDGED_DEB"):
+        machine.ok("systemd-sysusers", "edged-connector.conf")
+        machine.ok("install", "-m", "0640", "-g", "edged-connector", "/usr/share/edged/connector.conf", "/etc/edged/connector.conf")
     for f in ("connector.pem", "connector.key", "internal-ca.pem"):
         with open(lab.cert(f)) as fh:
             machine.write("/etc/edged/" + f, fh.read(), "0640", "edged-connector")
-    sample = machine.read("/usr/share/edged/connector.conf")
+    assert machine.ok("stat", "-c", "%U %G %a", "/etc/edged/connector.conf").split() == ["root", "edged-connector", "640"]
+    sample = machine.read("/etc/edged/connector.conf")
     machine.write("/etc/edged/connector.conf", sample.replace("edge_trust", "egde_trust"), "0640", "edged-connector")
     assert machine.run("systemctl", "start", "edged-connector")[0] != 0
     assert machine.ok("systemctl", "show", "-p", "ExecMainStatus", "-p", "NRestarts", "edged-connector").split() == ["NRestarts=0", "ExecMainStatus=78"]

@@ -83,7 +83,6 @@ TABLES = {
     ("output", None, I, None, "tcp", "dport", 5061),      # PI-02
     ("output", None, V, None, "udp", "sport", RANGE),     # PX-06, PX-10
     ("output", None, V, None, "tcp", "sport", RANGE),     # PX-08, PX-09
-    ("output", None, A, None, "tcp", "dport", 80),        # PX-14
     ("output", None, A, None, "udp", "dport", 53),        # PX-15
     ("output", None, A, None, "tcp", "dport", 53),
 }
@@ -94,7 +93,9 @@ def test_sample_matches_the_port_tables(printed):
 
 
 @pytest.mark.parametrize("change,more,less", [
-    ({"access.allow_federated_users": True}, {("output", None, A, None, "tcp", "dport", 5061)}, set()),  # PX-03
+    ({"access.allow_federated_users": True},  # PX-03, PX-14
+     {("output", None, A, None, "tcp", "dport", 5061), ("output", None, A, None, "tcp", "dport", 80)}, set()),
+    ({"access.allow_federated_users": True, "federation.crl_fetch": False}, {("output", None, A, None, "tcp", "dport", 5061)}, set()),
     ({"external.av.tls_port": 5349}, {("input", "eth0", None, V, "tcp", "dport", 5349)}, set()),
     ({"external.av.standard_tcp_port": 0}, set(), {("input", "eth0", None, V, "tcp", "dport", 3478)}),
     # PX-11 is open only for peers that speak first
@@ -110,9 +111,9 @@ def test_sample_matches_the_port_tables(printed):
      {("output", None, A, None, "udp", "dport", 53), ("output", None, A, None, "tcp", "dport", 53)}),
     ({"external.access.address": [A, "2001:db8::10"]},
      {("input", "eth0", None, "2001:db8::10", "tcp", p, n) for p, n in (("dport", 443), ("dport", 5061))}
-     | {("output", None, "2001:db8::10", None, "tcp", "dport", 80), ("output", None, "2001:db8::10", None, "udp", "dport", 53),
+     | {("output", None, "2001:db8::10", None, "udp", "dport", 53),
         ("output", None, "2001:db8::10", None, "tcp", "dport", 53)}, set()),
-], ids=["federation", "turns", "standard-tcp-off", "turn-users", "no-webconf", "dial", "members", "resolvers", "two-families"])
+], ids=["federation", "no-crl", "turns", "standard-tcp-off", "turn-users", "no-webconf", "dial", "members", "resolvers", "two-families"])
 def test_firewall_follows_the_configuration(printed, change, more, less):
     assert loaded(printed("--firewall", change)) == (TABLES | more) - less
 

@@ -10,7 +10,7 @@ import pytest
 
 import webconf
 from lab import wait_for
-from webconf import CALM, CANCEL, DATA, END, GOAWAY, NO_ERROR, RESET, WEBCONF, HandConnector, Meeting, closed, preface, reload_with, says
+from webconf import CALM, CANCEL, DATA, END, GOAWAY, NO_ERROR, RESET, WEBCONF, HandConnector, Meeting, closed, frame, reload_with, says
 
 CONF = webconf.conf(half_open_s=1, open_ms=1000, tls_handshake_ms=1000, lifetime_s=86400, drain_s=20, ping_s=20)
 CONF["webconf__framing"] = "lenprefix size=2 order=big max=1000"
@@ -144,6 +144,16 @@ def test_not_answered_200(meeting, inside, status):
     s.close()
 
 
+def test_an_interim_answer_is_none(meeting, inside):
+    """RFC 9113 8.1: 1xx come before the answer; the client neither is let in nor goes."""
+    s = join(meeting)
+    stream = inside.accept(b"\x08\x03103")
+    inside.t.sendall(frame(webconf.HEADERS, webconf.END_HEADERS, stream, b"\x88"))
+    inside.wait_octets(stream, b"\0\1x")
+    s.close()
+    assert inside.code_of(RESET, stream) == CANCEL
+
+
 def test_not_answered_at_all(meeting, inside):
     before = meeting.ended("open_timeout")
     s = join(meeting)
@@ -169,8 +179,9 @@ def test_no_handshake(lab, meeting):
 
 def test_link_lost_is_spread(meeting, inside):
     """Twenty clients of one link: all close in order within five seconds, not in the same instant."""
-    ss = [join(meeting) for _ in range(20)]
-    for s in ss:
+    ss = []
+    for _ in range(20):
+        ss.append(join(meeting))
         inside.accept()
     before = meeting.ended("link_lost")
     inside.close()
@@ -179,7 +190,7 @@ def test_link_lost_is_spread(meeting, inside):
     for s in ss:
         assert ended(s)
         s.close()
-    assert meeting.ended("link_lost") == before + 20
+    wait_for("all of them", lambda: meeting.ended("link_lost") == before + 20)
 
 
 def test_long_life_ends_at_an_idle_moment(meeting, edged, inside):

@@ -415,6 +415,72 @@ goaway_drains(void **state)
 	assert_true(near->gone && far->gone);
 }
 
+/* A request that waits for its turn when the other end leaves is told so. */
+static void
+goaway_meets_a_waiting_request(void **state)
+{
+	struct peer *near = nears, *late = &nears[1];
+
+	teardown(state);
+	offered = 1;
+	setup(state);
+	offered = STREAMS;
+	assert_non_null(open_stream(near, fars));
+	run();
+	assert_non_null(open_stream(late, &fars[1]));
+	run();
+	assert_int_equal(late->status, 0);
+	assert_false(late->gone);
+	assert_int_equal(h2_goaway(conn.h, H2_NO_ERROR), ED_OK);
+	run();
+	assert_false(near->gone);
+	h2_reset(near->s, H2_CANCEL); /* its turn would come now */
+	run();
+	assert_true(late->gone);
+	assert_int_equal(late->code, H2_REFUSED_STREAM);
+	next_peer = NULL;
+}
+
+/* Who said GOAWAY opens nothing more itself. */
+static void
+own_goaway(void **state)
+{
+	assert_int_equal(h2_goaway(edge.h, H2_NO_ERROR), ED_OK);
+	assert_null(open_stream(nears, NULL));
+	run();
+	assert_int_equal(conn.goaways, 1);
+}
+
+/* The output is full and one waits: when a little of it left, the next writer does not overtake. */
+static void
+who_waits_goes_first(void **state)
+{
+	struct peer *a = nears, *b = &nears[1], *c = &nears[2];
+	size_t before;
+
+	for (int i = 0; i < 3; i++) {
+		assert_non_null(open_stream(&nears[i], &fars[i]));
+		run();
+	}
+	a->to_send = b->to_send = c->to_send = 200000;
+	peer_push(a);
+	peer_push(b); /* nothing taken: it waits */
+	assert_int_equal(b->sent, 0);
+	before = a->sent;
+	edge.out.n -= OUT_HIGH / 4; /* as if so much had left */
+	assert_int_equal(h2_drained(edge.h), ED_OK);
+	peer_push(a);
+	peer_push(c);
+	assert_int_equal(a->sent, before);
+	assert_int_equal(c->sent, 0);
+	assert_int_equal(b->sent, 0);          /* not worth waking anybody yet */
+	for (int turn = 0; turn < 2; turn++) { /* the first is a's */
+		edge.out.n = 0;
+		assert_int_equal(h2_drained(edge.h), ED_OK);
+	}
+	assert_true(a->sent > before && b->sent > 0);
+}
+
 /* Who allows fewer streams than we would open gets no more; one that ended makes room. */
 static void
 other_ends_limit(void **state)
@@ -487,6 +553,12 @@ hostile_peer(void **state)
 					    "\x01\x01"
 					    "a";
 	enum { BIG, FLOOD_SETTINGS, CONTINUATION, WINDOW_OVER, RAPID_RESET, DATA_ON_0, CASES };
+	static const int want[CASES] = {[BIG] = ED_MALFORMED,
+	    [FLOOD_SETTINGS] = ED_LIMIT,
+	    [CONTINUATION] = ED_MALFORMED,
+	    [WINDOW_OVER] = ED_MALFORMED,
+	    [RAPID_RESET] = ED_MALFORMED, /* the library says INTERNAL_ERROR */
+	    [DATA_ON_0] = ED_MALFORMED};
 	static struct raw r;
 
 	for (int kind = 0; kind < CASES; kind++) {
@@ -520,12 +592,68 @@ hostile_peer(void **state)
 		if (kind == DATA_ON_0)
 			raw_frame(&r, 0, 0, 0, zeros, 10);
 		got = h2_input(e.h, (struct str){r.p, r.n});
-		if (got != ED_MALFORMED && got != ED_LIMIT)
+		if (got != want[kind])
 			fail_msg("case %d: %s", kind, ed_err_name(got));
 		assert_true(e.out.n < 100000);
 		h2_free(e.h);
 		free(e.out.p);
 	}
+}
+
+static void
+heads_refused(const struct h2_head *heads, size_t n)
+{
+	struct peer *near = nears;
+
+	*near = (struct peer){0};
+	next_peer = fars;
+	fars[0].s = NULL;
+	near->s = h2_open(edge.h, heads, n, true, &peer_ops, near);
+	assert_non_null(near->s);
+	run();
+	assert_true(near->gone);
+	assert_null(fars[0].s);
+	next_peer = NULL;
+}
+
+/* So do too many of ours, and more text than we keep. */
+static void
+header_lists_are_bounded(void **state)
+{
+	static char name[3000];
+	struct h2_head heads[12] = {
+	    {STR(":method"), STR("CONNECT")}, {STR(":authority"), STR("a")}};
+	struct peer *near = &nears[1], *far = &fars[1];
+
+	for (size_t i = 2; i < 11; i++)
+		heads[i] = (struct h2_head){STR("edged-x"), STR("y")};
+	heads_refused(heads, 11);
+	memset(name, 'n', sizeof(name));
+	memcpy(name, "edged-", 6);
+	heads[2].name = heads[3].name = (struct str){name, sizeof(name)};
+	heads_refused(heads, 4);
+	/* The last value is what is too much. */
+	heads[2].name.n = heads[3].name.n = 1900;
+	heads[2].value = heads[3].value = (struct str){name, H2_VALUE_MAX};
+	heads_refused(heads, 4);
+	heads[2] = (struct h2_head){STR("edged-x"), STR("\x80")};
+	heads_refused(heads, 3);
+	/* Eight are welcome; whether a body follows is told. */
+	for (size_t i = 2; i < 10; i++)
+		heads[i] = (struct h2_head){STR("edged-x"), STR("y")};
+	next_peer = far;
+	near->s = h2_open(edge.h, heads, 10, true, &peer_ops, near);
+	run();
+	assert_int_equal(near->status, 200);
+	assert_int_equal(last_request.n_heads, 8);
+	assert_false(last_request.ended);
+	heads[0].value = STR("GET");
+	heads[2] = (struct h2_head){STR(":scheme"), STR("https")};
+	heads[3] = (struct h2_head){STR(":path"), STR("/x")};
+	next_peer = &fars[2];
+	nears[2].s = h2_open(edge.h, heads, 4, false, &peer_ops, &nears[2]);
+	run();
+	assert_true(last_request.ended);
 }
 
 /* Values beyond the bound, or with octets that are not visible, cost that stream only. */
@@ -569,11 +697,15 @@ main(void)
 	    T(reset_each_way),
 	    T(request_not_taken),
 	    T(goaway_drains),
+	    T(goaway_meets_a_waiting_request),
+	    T(own_goaway),
+	    T(who_waits_goes_first),
 	    T(other_ends_limit),
 	    T(ping_comes_back),
 	    T(free_tells_all),
 	    cmocka_unit_test(hostile_peer),
 	    T(header_values_are_checked),
+	    T(header_lists_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

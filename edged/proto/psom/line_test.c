@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,10 @@ static const struct {
     {" server dmcu1", ED_UNSUPPORTED, 0, NULL, NULL, NULL, 0, 0, 0},
     {"server", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
     {"server ", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
+    {"server dm:cu1", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
+    {"server dmcu1 x=\x7f", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
+    {"server dmcu1 x=\x80", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
+    {"ticket " HASH " server=a not-after=", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
     {"server dm/cu1", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
     {"server dmcu1 ", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
     {"server dmcu1  weight=1", ED_MALFORMED, 0, NULL, NULL, NULL, 0, 0, 0},
@@ -84,6 +89,37 @@ line_table(void **state)
 			assert_int_equal(l.not_after_s, rows[i].not_after_s);
 		}
 		free(copy);
+	}
+}
+
+/* Each value is good up to its bound and one octet longer is not. */
+static void
+line_values_have_an_end(void **state)
+{
+	static const struct {
+		const char *before, *after;
+		size_t max;
+	} values[] = {
+	    {"server ", "", PSOM_SERVER_MAX},
+	    {"gone ", " x=y", PSOM_SERVER_MAX},
+	    {"server a name=", "", PSOM_NAME_MAX},
+	    {"ticket " HASH " not-after=1 server=", "", PSOM_SERVER_MAX},
+	    {"ticket " HASH " not-after=1 server=a conference=", "", PSOM_CONFERENCE_MAX},
+	};
+	char big[PSOM_NAME_MAX + 2], text[PSOM_LINE_MAX];
+	struct psom_line l;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		for (size_t more = 0; more < 2; more++) {
+			size_t n = values[i].max + more;
+
+			memset(big, 'x', n);
+			big[n] = 0;
+			snprintf(
+			    text, sizeof(text), "%s%s%s", values[i].before, big, values[i].after);
+			assert_int_equal(
+			    psom_line_read(str_of(text), &l), more ? ED_MALFORMED : ED_OK);
+		}
 	}
 }
 
@@ -184,6 +220,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(line_table),
+	    cmocka_unit_test(line_values_have_an_end),
 	    cmocka_unit_test(line_round_trip),
 	    cmocka_unit_test(lines_cut_everywhere),
 	    cmocka_unit_test(lines_bound),

@@ -48,6 +48,8 @@ ticket_verdicts(void **state)
 	assert_int_equal(psom_tickets_put(t, &one, 1000), ED_OK);
 	assert_int_equal(psom_tickets_take(t, one.hash, 1000, &f), PSOM_TICKET_USED);
 
+	/* ... and when its time is over too: somebody has it twice, that is what to know. */
+	assert_int_equal(psom_tickets_take(t, one.hash, 1001, &f), PSOM_TICKET_USED);
 	assert_int_equal(psom_tickets_take(t, two.hash, 1000, &f), PSOM_TICKET_OK);
 	assert_int_equal(psom_tickets_take(t, two.hash, 1001, &f), PSOM_TICKET_EXPIRED);
 	assert_int_equal(psom_tickets_revoke(t, two.hash), ED_OK);
@@ -115,6 +117,8 @@ static void
 count_one(const struct psom_line *l, void *arg)
 {
 	assert_true(str_eq(l->server, STR("dmcu1")));
+	assert_int_equal(l->uses, 2); /* what is left of three */
+	assert_int_equal(l->not_after_s, 103);
 	++*(int *)arg;
 }
 
@@ -126,10 +130,10 @@ ticket_each_live(void **state)
 	int n = 0;
 
 	for (uint32_t i = 0; i < 4; i++) {
-		struct psom_line l = ticket(i, 100 + i, 1);
+		struct psom_line l = ticket(i, 100 + i, i == 3 ? 3 : 1);
 
 		assert_int_equal(psom_tickets_put(t, &l, 1), ED_OK);
-		if (i == 1)
+		if (i == 1 || i == 3)
 			psom_tickets_take(t, l.hash, 1, &f);
 		if (i == 2)
 			assert_int_equal(psom_tickets_revoke(t, l.hash), ED_OK);

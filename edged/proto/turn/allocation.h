@@ -40,6 +40,7 @@ struct turn_ms {
 	uint8_t connection_id[20];
 	uint32_t sequence;  /* highest number seen */
 	uint64_t window;    /* bit i: sequence - i was seen */
+	uint32_t bandwidth; /* what the client was told, kbit/s */
 	uint32_t version;   /* what the client said; 0: nothing */
 	uint8_t set_id[16]; /* last Set Active Destination answered with success */
 	bool set_answered;
@@ -84,6 +85,8 @@ struct turn_allocation {
 	uint64_t born_ms, expires_ms, hard_end_ms;
 	uint64_t packets[2], bytes[2]; /* from the client, from peers */
 	uint32_t id, lifetime_s;
+	uint32_t shared; /* slot of its user in turn_conf.shared */
+	bool is_shared;
 	uint8_t state;
 	uint8_t transport; /* of its relayed address: enum turn_transport */
 	bool traffic;      /* since expires_ms was set */

@@ -17,7 +17,8 @@
 #define TURN_TCP_IDLE_S     60u    /* no active destination, no traffic (ms-turn 5.9) */
 #define TURN_CONNECT_MS     30000u /* RFC 6062 5.2, 5.3: to connect, and to be bound */
 #define TURN_RESERVATION_MS 30000u
-#define TURN_RESERVATIONS   256u /* of one worker */
+#define TURN_RESERVATIONS   256u   /* of one worker */
+#define TURN_SILENCE_MS     10000u /* behind too many wrong signatures */
 #define TURN_PENDING_MS     6000u
 #define TURN_PENDING_BYTES  1500u
 #define TURN_AMPLIFICATION  2u  /* answer with headers at most twice the request with headers */
@@ -86,6 +87,13 @@ struct turn_act *turn_act_add(struct turn_acts *acts, enum turn_act_kind kind);
 void turn_note(struct turn_acts *acts, enum turn_note note, const char *detail,
     const struct turn_allocation *a, const struct addr *peer);
 void turn_drop(struct turn_server *s, enum turn_count why);
+
+/* udp: a count whose row for TCP follows it. */
+static inline void
+turn_count_by_transport(struct turn_server *s, enum turn_count udp, const struct turn_flow *flow)
+{
+	s->count[flow->transport == TURN_TCP ? udp + 1 : udp]++;
+}
 
 /* life.c */
 struct turn_allocation *turn_find(struct turn_server *s, const struct turn_flow *flow);

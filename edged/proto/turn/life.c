@@ -7,6 +7,7 @@
 
 #include "base/wipe.h"
 #include "proto/turn/internal.h"
+#include "proto/turn/shared.h"
 
 static uint64_t
 flow_hash(const struct turn_server *s, const struct turn_flow *f)
@@ -80,6 +81,45 @@ tally_put(struct turn_server *s, struct turn_tally *t)
 	free(t);
 }
 
+static const char *
+user_str(const struct turn_tally *t, char ret[TURN_USER_STR_LEN])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (int i = 0; i < 8; i++) {
+		ret[2 * i] = digits[t->key[1 + i] >> 4];
+		ret[2 * i + 1] = digits[t->key[1 + i] & 15];
+	}
+	ret[16] = '\0';
+	return ret;
+}
+
+const char *
+turn_user_str(const struct turn_allocation *a, char ret[TURN_USER_STR_LEN])
+{
+	ret[0] = '\0';
+	return a->user ? user_str(a->user, ret) : ret;
+}
+
+uint32_t
+turn_server_most(const struct turn_server *s, char ret_user[TURN_USER_STR_LEN])
+{
+	const struct turn_tally *most = NULL;
+
+	ret_user[0] = '\0';
+	for (size_t i = 0; i < s->tallies.n_buckets; i++)
+		for (struct hash_node *n = s->tallies.buckets[i]; n; n = n->next) {
+			const struct turn_tally *t = LIST_OF(n, struct turn_tally, node);
+
+			if (t->key[0] == 'u' && (!most || t->n > most->n))
+				most = t;
+		}
+	if (!most)
+		return 0;
+	user_str(most, ret_user);
+	return most->n;
+}
+
 static void
 allocation_free(struct turn_allocation *a)
 {
@@ -102,6 +142,33 @@ turn_reap(struct turn_server *s)
 	}
 }
 
+/* The user's allocations over all workers, this one included. */
+static int
+shared_take(struct turn_server *s, struct turn_allocation *a)
+{
+	uint64_t id;
+	int r;
+
+	if (!s->conf.shared)
+		return ED_OK;
+	memcpy(&id, a->user->key + 1, sizeof(id));
+	r = turn_shared_take(
+	    s->conf.shared, s->conf.worker, id, s->conf.limits.allocations_per_user, &a->shared);
+	a->is_shared = r == ED_OK;
+	s->count[TURN_COUNT_NOT_SHARED] += r == ED_STATE;
+	return r == ED_LIMIT ? ED_LIMIT : ED_OK;
+}
+
+static void
+user_put(struct turn_server *s, struct turn_allocation *a)
+{
+	if (a->user && a->is_shared)
+		turn_shared_put(s->conf.shared, s->conf.worker, a->shared);
+	a->is_shared = false;
+	tally_put(s, a->user);
+	a->user = NULL;
+}
+
 /* Client addresses count without port, IPv6 by /64. */
 static int
 count_owner(struct turn_request *q, struct turn_allocation *a, const char **ret_which)
@@ -118,6 +185,8 @@ count_owner(struct turn_request *q, struct turn_allocation *a, const char **ret_
 	*ret_which = "user";
 	if (!a->user)
 		return full ? ED_LIMIT : ED_NOMEM;
+	if (shared_take(q->s, a) < 0)
+		return ED_LIMIT;
 	a->address = tally_get(q->s, 'a', address, lim->allocations_per_address, &full);
 	*ret_which = "address";
 	if (!a->address)
@@ -184,7 +253,7 @@ turn_allocation_new(struct turn_request *q, uint32_t lifetime_s, struct turn_all
 	a = NULL;
 out:
 	if (a) {
-		tally_put(s, a->user);
+		user_put(s, a);
 		tally_put(s, a->address);
 		allocation_free(a);
 	}
@@ -238,14 +307,14 @@ turn_end(struct turn_server *s, struct turn_allocation *a, const char *why, stru
 	close_relays(a, acts);
 	turn_connections_done(s, a);
 	if (a->state != TURN_RELEASED && a->state != TURN_OPENING) {
-		s->count[TURN_COUNT_ENDED]++;
+		turn_count_by_transport(s, TURN_COUNT_ENDED, &a->flow);
 		turn_note(acts, TURN_NOTE_ENDED, why, a, NULL);
 	}
 	list_remove(&a->due);
 	hash_remove(&s->flows, &a->node);
-	tally_put(s, a->user);
+	user_put(s, a);
 	tally_put(s, a->address);
-	a->user = a->address = NULL;
+	a->address = NULL;
 	a->next_dead = s->dead;
 	s->dead = a;
 }
@@ -257,16 +326,25 @@ turn_release(struct turn_request *q)
 
 	close_relays(a, q->acts);
 	turn_connections_done(q->s, a);
-	q->s->count[TURN_COUNT_ENDED]++;
+	turn_count_by_transport(q->s, TURN_COUNT_ENDED, &a->flow);
 	turn_note(q->acts, TURN_NOTE_ENDED, "released", a, NULL);
 	a->state = TURN_RELEASED;
 	memcpy(a->first_id, q->id, sizeof(a->first_id));
 	turn_permissions_done(&a->permissions);
 	turn_channels_done(&a->channels);
-	tally_put(q->s, a->user);
+	user_put(q->s, a);
 	tally_put(q->s, a->address);
-	a->user = a->address = NULL;
+	a->address = NULL;
 	turn_set_expiry(q->s, a, TURN_RELEASED_MS / 1000, q->now_ms);
+}
+
+static bool
+user_pays(struct turn_server *s, struct turn_allocation *a, uint32_t n, uint64_t now_ms)
+{
+	uint64_t kbit = s->conf.limits.kbit_per_user;
+
+	return turn_bucket_take(&a->user->bucket, kbit, n, now_ms) &&
+	       (!a->is_shared || turn_shared_pay(s->conf.shared, a->shared, kbit, n, now_ms));
 }
 
 bool
@@ -276,7 +354,7 @@ turn_pay(struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, 
 	bool is_stream = a->ms && a->flow.transport == TURN_TCP; /* its bytes must not be dropped */
 
 	if (!is_stream && (!turn_bucket_take(&a->bucket, lim->kbit_per_port, n, now_ms) ||
-			      !turn_bucket_take(&a->user->bucket, lim->kbit_per_user, n, now_ms))) {
+			      !user_pays(s, a, n, now_ms))) {
 		turn_drop(s, TURN_COUNT_DROP_BANDWIDTH);
 		return false;
 	}

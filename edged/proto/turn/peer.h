@@ -35,7 +35,7 @@ enum turn_rule {
 const char *turn_rule_name(enum turn_rule r);
 
 #define TURN_POLICY_NETS 64u
-#define TURN_POLICY_OWN  16u
+#define TURN_POLICY_OWN  64u
 
 struct turn_policy {
 	struct addr_net inside[TURN_POLICY_NETS]; /* internal.networks */

@@ -30,6 +30,7 @@
 
 struct turn_allocation; /* proto/turn/allocation.h */
 struct turn_server;
+struct turn_shared; /* proto/turn/shared.h */
 
 enum turn_transport { TURN_UDP, TURN_TCP };
 
@@ -73,6 +74,9 @@ struct turn_conf {
 	uint32_t mtu;
 	uint8_t nonce_secret[32];
 	struct hash_key hash_key;
+	/* Counts of users over all workers; NULL: this one is alone. worker: our column. */
+	struct turn_shared *shared;
+	unsigned worker;
 	void (*random)(void *p, size_t n);
 };
 
@@ -141,11 +145,16 @@ enum turn_count {               /* names in turn_count_name */
 	TURN_COUNT_BYTES_FROM_PEER,
 	TURN_COUNT_BINDINGS,
 	TURN_COUNT_CHALLENGES,
-	TURN_COUNT_ALLOCATED,
+	TURN_COUNT_ALLOCATED, /* over UDP; over TCP it is the next one, here and below */
+	TURN_COUNT_ALLOCATED_TCP,
 	TURN_COUNT_ENDED,
+	TURN_COUNT_ENDED_TCP,
 	TURN_COUNT_AUTH_FAILURES,
+	TURN_COUNT_AUTH_FAILURES_TCP,
 	TURN_COUNT_INTEGRITY_NOT_SHA1, /* a client that insists on SHA-256 (ms-turn 4.3) */
 	TURN_COUNT_USER_LIMIT,
+	TURN_COUNT_USER_LIMIT_TCP,
+	TURN_COUNT_NOT_SHARED, /* an allocation that no room was left for in the shared table */
 	TURN_COUNT_NO_PORT,
 	TURN_COUNT_DROP_MALFORMED,
 	TURN_COUNT_DROP_NO_ALLOCATION,
@@ -229,6 +238,11 @@ uint64_t turn_server_next_deadline(const struct turn_server *s);
 void turn_server_end(
     struct turn_server *s, struct turn_allocation *a, const char *why, struct turn_acts *acts);
 
+/* A user's pseudonym, cut: tells users apart and names nobody. */
+#define TURN_USER_STR_LEN 17u
+const char *turn_user_str(const struct turn_allocation *a, char ret[TURN_USER_STR_LEN]);
+/* Who holds most allocations of this worker, and how many; 0: nobody. */
+uint32_t turn_server_most(const struct turn_server *s, char ret_user[TURN_USER_STR_LEN]);
 uint32_t turn_server_allocations(const struct turn_server *s);
 /* Any allocation; NULL: there is none. */
 struct turn_allocation *turn_server_any(struct turn_server *s);

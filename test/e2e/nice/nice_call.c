@@ -7,7 +7,7 @@
  *
  * USER and PASSWORD are base64 for oc2007r2, as A/V Authentication hands them out. LOCAL and PEER
  * are addresses of this host. Prints "sent=N received=N corrupted=N relayed=YES"; 0 when all came
- * back whole.
+ * back whole. "no relay" when the relay gave none.
  */
 #include <nice/agent.h>
 #include <stdio.h>
@@ -110,6 +110,21 @@ exchange(struct side *from, struct side *to)
 	g_slist_free_full(c, (GDestroyNotify)nice_candidate_free);
 }
 
+/* The side behind the relay got no address of it: what it was refused, the log of the relay says.
+ */
+static gboolean
+is_refused(struct side *s)
+{
+	GSList *c = nice_agent_get_local_candidates(s->agent, s->stream, 1);
+	gboolean forced, any = FALSE;
+
+	for (GSList *i = c; i; i = i->next)
+		any |= ((NiceCandidate *)i->data)->type == NICE_CANDIDATE_TYPE_RELAYED;
+	g_slist_free_full(c, (GDestroyNotify)nice_candidate_free);
+	g_object_get(s->agent, "force-relay", &forced, NULL);
+	return forced && !any;
+}
+
 static void
 on_gathered(NiceAgent *agent, guint stream, gpointer arg)
 {
@@ -118,7 +133,12 @@ on_gathered(NiceAgent *agent, guint stream, gpointer arg)
 	(void)agent;
 	(void)stream;
 	s->gathered = TRUE;
-	if (!s->other->gathered)
+	if (is_refused(s)) {
+		printf("no relay\n");
+		failed = 1;
+		g_main_loop_quit(loop);
+	}
+	if (failed || !s->other->gathered)
 		return;
 	exchange(s, s->other);
 	exchange(s->other, s);
@@ -185,7 +205,7 @@ main(int argc, char **argv)
 	struct side a = {0}, b = {0};
 	NiceCompatibility compat;
 	NiceRelayType how;
-	gboolean relayed;
+	gboolean relayed, tcp;
 
 	if (argc != 10)
 		return 2;
@@ -195,9 +215,11 @@ main(int argc, char **argv)
 	      : strcmp(argv[2], "tcp") == 0 ? NICE_RELAY_TYPE_TURN_TCP
 					    : NICE_RELAY_TYPE_TURN_TLS;
 	wanted = strtoull(argv[9], NULL, 10);
+	/* In the Lync dialect what is relayed goes as it came; TURN relays UDP to both. */
+	tcp = how != NICE_RELAY_TYPE_TURN_UDP && compat == NICE_COMPATIBILITY_OC2007R2;
 	loop = g_main_loop_new(NULL, FALSE);
-	side_init(&a, "a", compat, how != NICE_RELAY_TYPE_TURN_UDP, argv[7], TRUE);
-	side_init(&b, "b", compat, how != NICE_RELAY_TYPE_TURN_UDP, argv[8], FALSE);
+	side_init(&a, "a", compat, tcp, argv[7], TRUE);
+	side_init(&b, "b", compat, tcp, argv[8], FALSE);
 	a.other = &b;
 	b.other = &a;
 	g_object_set(a.agent, "force-relay", TRUE, NULL);
