@@ -290,7 +290,9 @@ is_trusted(const struct access *ax, const struct tls_facts *t)
 static int
 take_names(struct flow *f, const struct tls_facts *t)
 {
-	if (t->n_names == 0 && t->cn.n && flow_is_inside(f))
+	bool by_cn = flow_is_inside(f) || engine_conf(f->ax)->federation.accept_common_name;
+
+	if (t->n_names == 0 && !t->has_san && t->cn.n && by_cn)
 		return flow_set_names(f, &t->cn, 1);
 	return flow_set_names(f, t->names, t->n_names);
 }
@@ -392,6 +394,8 @@ flow_forget(struct flow *f)
 	}
 	if (f->held_since_ms)
 		ax->n_held--;
+	if (f->napping)
+		count_down(CNT_CONNS_SLOWED);
 	if (f->cid)
 		count_down(CNT_CONNS_CLIENT + (enum access_counter)f->kind);
 	if (f->kind == FLOW_SIBLING)
@@ -456,6 +460,7 @@ engine_nap(struct flow *f, uint32_t ms)
 	if (f->napping)
 		return;
 	f->napping = true;
+	count(CNT_CONNS_SLOWED);
 	ax->ops->pause(ax->net, f, true);
 }
 
@@ -463,6 +468,8 @@ static void
 wake(struct flow *f)
 {
 	timeq_cancel(&f->nap);
+	if (f->napping)
+		count_down(CNT_CONNS_SLOWED);
 	f->napping = false;
 	if (!f->closing)
 		f->ax->ops->pause(f->ax->net, f, false);

@@ -47,9 +47,9 @@ def echo(lab):
     p.wait()
 
 
-def uclient(lab, *args, password=PASSWORD):
+def uclient(lab, *args, password=PASSWORD, host="alice"):
     return subprocess.run(
-        ["ip", "netns", "exec", lab.ns("alice"), "turnutils_uclient", "-u", USER, "-w", password, "-e", "198.51.100.24",
+        ["ip", "netns", "exec", lab.ns(host), "turnutils_uclient", "-u", USER, "-w", password, "-e", "198.51.100.24",
          "-r", "3480", "-z", "5", *args, AV_OUT], capture_output=True, text=True, timeout=90)
 
 
@@ -68,8 +68,10 @@ def test_uclient_tls(lab, av, echo, port, how):
     assert counts(r) == (400, 400)
 
 
-def test_tls_wrong_password(lab, av, echo):
-    r = uclient(lab, "-c", "-S", "-t", "-p", "5349", "-n", "1", "-m", "1", password="guess")
+@pytest.mark.parametrize("how,host", [(["-S", "-p", "5349"], "alice"), (["-T", "-y"], "load")], ids=["tls", "tcp-allocation"])
+def test_wrong_password(lab, av, echo, how, host):
+    """From two sources: who guessed wrong a few times is not answered for a while."""
+    r = uclient(lab, "-c", "-t", "-n", "1", "-m", "1", *how, password="guess", host=host)
     assert "Cannot complete Allocation" in r.stdout + r.stderr
 
 
