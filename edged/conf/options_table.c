@@ -395,7 +395,7 @@ const struct conf_opt conf_opts[] = {
 	AT(external.av.relay_port_min),
 	.rule = "PORT-07, TOP-10",
 	.slice = AV,
-	.takes = CONF_TAKES_NEW_ALLOCATIONS,
+	.takes = CONF_TAKES_RESTART,
 	.doc = "First port handed out as a relayed transport address, UDP and TCP."},
     {.key = "external.av.relay_port_max",
 	.type = CONF_PORT,
@@ -404,7 +404,7 @@ const struct conf_opt conf_opts[] = {
 	AT(external.av.relay_port_max),
 	.rule = "PORT-07, TOP-10",
 	.slice = AV,
-	.takes = CONF_TAKES_NEW_ALLOCATIONS,
+	.takes = CONF_TAKES_RESTART,
 	.doc = "Last port of that range."},
 
     {.key = "internal.interface",

@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 
-#define TLS_COUNT_SERIALS_MAX 32u /* of certificates; with more in use the rest is not told apart  \
-				   */
+#define TLS_COUNT_SERIALS_MAX                                                                      \
+	32u /* of certificates; with more in use the rest is not told apart                        \
+	     */
 
 typedef void tls_count_cb(void *arg, const char *serial, uint32_t conns);
 /* Serials in big-endian hex; those without connections are left out. */

@@ -21,10 +21,17 @@ AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
 USER, PASSWORD = "webrtc", "desert-rose"
 
 
+BINDING = bytes.fromhex("000100002112a442") + b"123456789012"
+
+
 @pytest.fixture(scope="module")
 def av(lab):
     e = lab.edged(base="lab-av.conf", av__limits__allocations_per_user=200, av__limits__kbit_per_port=100000,
                   av__limits__kbit_per_user=1000000, av__tcp_allocations=True)
+    e.silent = lab.tcp_to("alice", AV_OUT, 443)  # for test_who_only_waits_is_put_out
+    e.idle = lab.tcp_to("alice", AV_OUT, 3478)
+    e.idle.sendall(BINDING)
+    e.since = time.monotonic()
     yield e
     status = e.stop()
     assert status == 0, e.log()[-2000:]
@@ -40,9 +47,9 @@ def echo(lab):
     p.wait()
 
 
-def uclient(lab, *args, password=PASSWORD):
+def uclient(lab, *args, password=PASSWORD, host="alice"):
     return subprocess.run(
-        ["ip", "netns", "exec", lab.ns("alice"), "turnutils_uclient", "-u", USER, "-w", password, "-e", "198.51.100.24",
+        ["ip", "netns", "exec", lab.ns(host), "turnutils_uclient", "-u", USER, "-w", password, "-e", "198.51.100.24",
          "-r", "3480", "-z", "5", *args, AV_OUT], capture_output=True, text=True, timeout=90)
 
 
@@ -61,8 +68,10 @@ def test_uclient_tls(lab, av, echo, port, how):
     assert counts(r) == (400, 400)
 
 
-def test_tls_wrong_password(lab, av, echo):
-    r = uclient(lab, "-c", "-S", "-t", "-p", "5349", "-n", "1", "-m", "1", password="guess")
+@pytest.mark.parametrize("how,host", [(["-S", "-p", "5349"], "alice"), (["-T", "-y"], "load")], ids=["tls", "tcp-allocation"])
+def test_wrong_password(lab, av, echo, how, host):
+    """From two sources: who guessed wrong a few times is not answered for a while."""
+    r = uclient(lab, "-c", "-t", "-n", "1", "-m", "1", *how, password="guess", host=host)
     assert "Cannot complete Allocation" in r.stdout + r.stderr
 
 
@@ -162,7 +171,6 @@ def test_tcp_peers(lab, av):
         c.allocate(transport=TCP)
         at = ("198.51.100.24", 3481)
         d = c.data_connection(c.connect(at))
-        assert e.seen == [c.relay]
         assert c.code(CONNECT, peer=at) == 446
         data = os.urandom(3 << 20)
         threading.Thread(target=d.s.sendall, args=(data,), daemon=True).start()
@@ -170,6 +178,7 @@ def test_tcp_peers(lab, av):
         while len(got) < len(data):
             got += d.s.recv(65536)
         assert got == data
+        assert e.seen == [c.relay]  # from the relayed address itself
         assert c.code(CONNECT, peer=("198.51.100.24", 9)) == 447
         # a peer comes: only with a permission
         with pytest.raises(OSError):
@@ -238,6 +247,16 @@ def test_dont_fragment(lab, av):
                 break
         assert p[28:30] == b"yy" and len(p) == 1500 and p[6] & 0x40
     raw.close()
+
+
+def test_who_only_waits_is_put_out(lab, av):
+    """10 s to the first byte, 30 s to an allocation (ms-turn 5.9); both began with the first test of this file."""
+    av.silent.settimeout(20)
+    assert av.silent.recv(10) == b""
+    av.idle.settimeout(40)
+    assert av.idle.recv(100)[:2] == b"\1\1"
+    assert av.idle.recv(10) == b""
+    assert time.monotonic() - av.since > 29  # not before its time
 
 
 # -- standard credentials ---------------------------------------------------------------------------------------------
