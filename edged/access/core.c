@@ -290,7 +290,9 @@ is_trusted(const struct access *ax, const struct tls_facts *t)
 static int
 take_names(struct flow *f, const struct tls_facts *t)
 {
-	if (t->n_names == 0 && t->cn.n && flow_is_inside(f))
+	bool by_cn = flow_is_inside(f) || engine_conf(f->ax)->federation.accept_common_name;
+
+	if (t->n_names == 0 && !t->has_san && t->cn.n && by_cn)
 		return flow_set_names(f, &t->cn, 1);
 	return flow_set_names(f, t->names, t->n_names);
 }

@@ -6,6 +6,7 @@
 
 #include "access/names.h"
 #include "access/text.h"
+#include "conf/conf.h"
 #include "sipparse/edit.h"
 #include "sipparse/msg.h"
 #include "sipparse/uri.h"
@@ -326,6 +327,15 @@ scan_start_line(const struct walk *k)
 	}
 }
 
+/* 11.5, MarkSourceVerifiableOnOutgoingMessages: silence would count as unverified there. */
+static bool
+marks_source(const struct walk *k)
+{
+	return k->way == HEADERS_TO_PARTNER && k->m->is_request &&
+	       k->w->view->conf->federation.mark_source_verifiable &&
+	       k->m->first[SIP_HDR_MS_ASSERTED_VERIFICATION_LEVEL] == SIP_NO_LINE;
+}
+
 int
 headers_apply(const struct work *w, enum headers_way way, const struct headers_opts *o,
     const struct sip_msg *m, struct sip_edits *e)
@@ -354,6 +364,9 @@ headers_apply(const struct work *w, enum headers_way way, const struct headers_o
 		sip_edit_insert_last(e, STR("Max-Forwards: 70\r\n"));
 	if (!out && m->is_request)
 		add_trust(&k);
+	if (marks_source(&k))
+		sip_edit_insert_last(e, STR("ms-asserted-verification-level: "
+					    "ms-source-verified-user=verified\r\n"));
 	return e->err;
 }
 

@@ -132,6 +132,7 @@ room_tls_partner(const struct conf *c, struct keycall *keys, struct str host, st
 	    .trust_pem = str_of(c->certificates.external_trust_pem),
 	    .expect = &host,
 	    .n_expect = 1,
+	    .cn_fallback = c->federation.accept_common_name,
 	    .only_tls13 = strcmp(c->access.min_tls, "1.3") == 0};
 	struct ed_fault fault = {0};
 	int r = tls_client_new(&k, ret, &fault);

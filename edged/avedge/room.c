@@ -280,11 +280,9 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 	} else if (str_eq(verb, STR("kick"))) {
 		sessions_kick(av, arg, reply);
 	} else if (str_eq(verb, STR("status"))) {
-		svc_reply(reply,
-		    "{\"allocations\":%u,\"tcp_clients\":%u,\"datagrams\":\"%s\","
-		    "\"draining\":%s}",
+		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,
-		    av->has_ring ? "io_uring" : "recvmmsg", av->draining ? "true" : "false");
+		    av->draining ? "true" : "false");
 	}
 }
 

@@ -159,7 +159,7 @@ struct conf {
 		struct conf_provider *providers;
 		uint32_t n_providers;
 		const char *crl_check; /* off | soft | hard */
-		bool crl_fetch, require_client_usage;
+		bool crl_fetch, require_client_usage, accept_common_name, mark_source_verifiable;
 		uint32_t outgoing_tls_count, discovered_rate, discovered_contacts,
 		    discovered_window_min;
 	} federation;

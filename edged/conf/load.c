@@ -263,8 +263,13 @@ load_leaf(
 static void
 complain_unknown(struct load *l, const config_setting_t *s, const char *key)
 {
-	const char *guess = conf_opt_guess(str_of(key));
+	const char *guess = NULL;
+	char group[128];
 
+	if (!config_setting_is_group(s))
+		guess = conf_opt_guess(str_of(key));
+	else if (conf_opt_guess_group(str_of(key), group, sizeof(group)))
+		guess = group;
 	if (guess)
 		complain(l, s, key, "is not known; did you mean %s?", guess);
 	else

@@ -96,6 +96,26 @@ conf_opt_guess(struct str key)
 	return best;
 }
 
+bool
+conf_opt_guess_group(struct str path, char *ret, size_t room)
+{
+	unsigned least = 3;
+
+	for (size_t i = 0; i < conf_n_opts; i++) {
+		struct str k = str_of(conf_opts[i].key);
+
+		for (size_t dot = 0; dot < k.n; dot++) {
+			unsigned d = k.p[dot] == '.' ? distance(path, str_first(k, dot)) : least;
+
+			if (d >= least)
+				continue;
+			least = d;
+			snprintf(ret, room, STR_FMT, STR_ARG(str_first(k, dot)));
+		}
+	}
+	return least < 3;
+}
+
 const char *
 conf_takes_text(enum conf_takes t)
 {

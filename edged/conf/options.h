@@ -59,6 +59,8 @@ extern const size_t conf_n_opts;
 const struct conf_opt *conf_opt_find(struct str key);
 /* The known key nearest to a misspelt one; NULL when none is near. */
 const char *conf_opt_guess(struct str key);
+/* The same for a group ("access.next_hop"), into ret; false when none is near. */
+bool conf_opt_guess_group(struct str path, char *ret, size_t room);
 /* True when some key stands below the group path ("external.access"). */
 bool conf_opt_is_group(struct str path);
 const char *conf_takes_text(enum conf_takes t);

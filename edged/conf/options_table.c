@@ -395,7 +395,7 @@ const struct conf_opt conf_opts[] = {
 	AT(external.av.relay_port_min),
 	.rule = "PORT-07, TOP-10",
 	.slice = AV,
-	.takes = CONF_TAKES_NEW_ALLOCATIONS,
+	.takes = CONF_TAKES_RESTART,
 	.doc = "First port handed out as a relayed transport address, UDP and TCP."},
     {.key = "external.av.relay_port_max",
 	.type = CONF_PORT,
@@ -404,7 +404,7 @@ const struct conf_opt conf_opts[] = {
 	AT(external.av.relay_port_max),
 	.rule = "PORT-07, TOP-10",
 	.slice = AV,
-	.takes = CONF_TAKES_NEW_ALLOCATIONS,
+	.takes = CONF_TAKES_RESTART,
 	.doc = "Last port of that range."},
 
     {.key = "internal.interface",
@@ -927,6 +927,23 @@ const struct conf_opt conf_opts[] = {
 	.takes = CONF_TAKES_NEW_CONNECTIONS,
 	.doc = "Refuse partner certificates whose extended key usage is for servers only. Public "
 	       "authorities issue no others any more."},
+    {.key = "federation.accept_common_name",
+	.type = CONF_BOOL,
+	.def = "false",
+	AT(federation.accept_common_name),
+	.rule = "CERT-INT-04",
+	.slice = A,
+	.takes = CONF_TAKES_NEW_CONNECTIONS,
+	.doc = "Take the subject's common name of a partner certificate that has no subject "
+	       "alternative names: for old partners."},
+    {.key = "federation.mark_source_verifiable",
+	.type = CONF_BOOL,
+	.def = "true",
+	AT(federation.mark_source_verifiable),
+	.slice = A,
+	.takes = CONF_TAKES_NOW,
+	.doc = "Requests to partners say that their sender was verified "
+	       "(ms-asserted-verification-level), unless the inside said something itself."},
     {.key = "federation.discovered_rate",
 	.type = CONF_U32,
 	.def = "20",
@@ -982,7 +999,9 @@ const struct conf_opt conf_opts[] = {
 	.secret = true,
 	AT(av.shared_secret),
 	.takes = CONF_TAKES_NEW_ALLOCATIONS,
-	.doc = "Secret of time-limited names (expiry:user with HMAC). Empty: off."},
+	.doc = "Secret of time-limited names (expiry:user with HMAC). Two with a blank between "
+	       "them are "
+	       "both good: while it is being changed. Empty: off."},
     {.key = "av.inside_peers",
 	.type = CONF_TEXT,
 	.def = "internal_leg",

@@ -162,6 +162,14 @@ print_certs(struct json_value v, FILE *out)
 		    number_of(c, "chain"));
 		fprintf(out, "  not after  %s (%lld days left)\n", day, number_of(c, "days_left"));
 	}
+	it = json_get(v, "connections").raw;
+	while (json_element(&it, &c)) {
+		char serial[TEXT_LEN], binding[TEXT_LEN];
+
+		text_of(c, "binding", binding);
+		fprintf(out, "%lld connections live under %s, %s\n", number_of(c, "connections"),
+		    text_of(c, "serial", serial), *binding ? binding : "which was replaced");
+	}
 	return 0;
 }
 

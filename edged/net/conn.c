@@ -134,6 +134,7 @@ end(struct conn *c)
 	conn_hs_abandon(c);
 	SSL_free(c->ssl);
 	if (c->tls.ctx) {
+		tls_count_down(&c->tls);
 		c->tls.ctx->conns--;
 		tls_ctx_unref(c->tls.ctx);
 	}

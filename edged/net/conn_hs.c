@@ -75,6 +75,7 @@ up(struct conn *c)
 	c->last_in_ms = loop_now_ms(c->loop);
 	conn_retime(c);
 	conn_arm(c);
+	tls_count_up(&c->tls, c->ssl);
 	c->tls.facts = tls_facts_new(c->ssl, c->tls.ctx->server);
 	if (!c->tls.facts) {
 		conn_fail(c, CONN_END_NOMEM, NULL);

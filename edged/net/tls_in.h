@@ -23,15 +23,27 @@ struct tls_ctx {
 	uint8_t ticket_key[3][48];
 };
 
+#define TLS_COUNT_SERIAL_LEN 65u
+
+struct tls_count { /* net/tls_count.c */
+	char serial[TLS_COUNT_SERIAL_LEN];
+	uint32_t conns;
+};
+
 /* Lies inside a conn and is the SSL's app data. */
 struct tls_peer {
 	struct tls_ctx *ctx;
 	struct tls_facts *facts;
-	char *detail; /* why it failed, for the log; NULL: nothing said yet */
+	struct tls_count *count; /* where it is counted; NULL: not up, or not accepted by us */
+	char *detail;            /* why it failed, for the log; NULL: nothing said yet */
 };
 
 /* tls.c */
 SSL *tls_ssl_new(struct tls_ctx *t, struct tls_peer *peer, const char *sni);
+
+/* tls_count.c: at the end of the handshake, and at the end of the connection */
+void tls_count_up(struct tls_peer *peer, SSL *ssl);
+void tls_count_down(struct tls_peer *peer);
 
 /* tls_verify.c: chain, time, usage, and for clients the name */
 int tls_verify(X509_STORE_CTX *store, void *arg);

@@ -20,6 +20,7 @@
 #include "conf/check.h"
 #include "conf/load.h"
 #include "supervisor/gather.h"
+#include "supervisor/live.h"
 #include "svc/log.h"
 #include "svc/wire.h"
 
@@ -30,6 +31,7 @@ struct client {
 	struct control *ctl;
 	struct bufferevent *bev; /* NULL: free slot */
 	bool asked, answered;
+	struct livecheck *live;
 };
 
 struct control {
@@ -44,6 +46,7 @@ client_drop(struct client *cl)
 {
 	reload_cancel_cb(cl->ctl->sup, cl);
 	gather_cancel(cl->ctl->sup, cl);
+	cl->live = livecheck_free(cl->live);
 	if (cl->bev)
 		bufferevent_free(cl->bev);
 	cl->bev = NULL;
@@ -116,13 +119,39 @@ do_status(struct client *cl, struct str arg)
 }
 
 static void
+on_certs_counted(void *arg, struct gather *g)
+{
+	struct client *cl = arg;
+	struct json j = {0}, list = {0};
+
+	json_raw(&list, STR("["));
+	if (g)
+		json_raw(&list, (struct str){g->answers.p, g->answers.n});
+	json_raw(&list, STR("]"));
+	certs_json(cl->ctl->sup, list.failed ? STR_NONE : (struct str){list.p, list.n}, &j);
+	if (j.failed)
+		client_error(cl, "out of memory");
+	else
+		client_answer(cl, (struct str){j.p, j.n});
+	json_done(&list);
+	json_done(&j);
+}
+
+static void
 do_certs(struct client *cl, struct str arg)
 {
-	struct json j = {0};
+	gather_begin(cl->ctl->sup, STR("certs"), STR_NONE, on_certs_counted, cl);
+}
 
-	certs_json(cl->ctl->sup, &j);
-	client_answer(cl, (struct str){j.p, j.n});
-	json_done(&j);
+static void
+on_live_checked(void *arg, struct str json)
+{
+	struct client *cl = arg;
+
+	if (json_is_valid(str_trim(json)))
+		client_answer(cl, str_trim(json));
+	else
+		client_error(cl, "the helper that asks the DNS did not answer");
 }
 
 static void
@@ -135,12 +164,22 @@ do_check(struct client *cl, struct str arg)
 	size_t n = 0;
 	FILE *out;
 
+	if (str_eq(arg, STR("live"))) {
+		cl->live =
+		    livecheck_start(cl->ctl->sup->loop, cl->ctl->sup->path, on_live_checked, cl);
+		if (!cl->live)
+			client_error(cl, "no process to ask the DNS with");
+		return;
+	}
 	if (conf_load(cl->ctl->sup->path, &c, &rep) == ED_OK && conf_certs_read(c, &rep) == ED_OK &&
 	    conf_keys_read(c, &keys, &rep) == ED_OK)
 		check_run(c, &keys, CHECK_RELOAD, &rep);
 	out = open_memstream(&text, &n);
 	if (out) {
-		conf_report_print_json(&rep, out);
+		char *certs = c ? check_certs_json(c) : NULL;
+
+		conf_report_print_json(&rep, certs ? certs : "", out);
+		free(certs);
 		fclose(out);
 	}
 	client_answer(cl, text ? (struct str){text, n} : STR("{\"ok\":false}"));

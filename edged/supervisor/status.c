@@ -154,8 +154,74 @@ put_cert(struct json *j, const char *binding, const struct check_cert_facts *f, 
 	json_raw(j, STR("]}"));
 }
 
+struct certs_sum { /* connections per serial, over all services */
+	struct {
+		char serial[65];
+		uint64_t n;
+	} rows[64];
+	size_t n_rows;
+};
+
+static void
+add_count(struct certs_sum *sum, struct json_value row)
+{
+	char serial[65], n[24];
+	uint32_t v = 0;
+	size_t i = 0;
+
+	json_plain(json_get(row, "serial"), serial, sizeof(serial));
+	json_plain(json_get(row, "connections"), n, sizeof(n));
+	while (i < sum->n_rows && strcmp(sum->rows[i].serial, serial) != 0)
+		i++;
+	if (i == sizeof(sum->rows) / sizeof(sum->rows[0]) || !str_to_u32(str_of(n), UINT32_MAX, &v))
+		return;
+	if (i == sum->n_rows)
+		snprintf(sum->rows[sum->n_rows++].serial, sizeof(serial), "%s", serial);
+	sum->rows[i].n += v;
+}
+
+static const char *
+binding_of(const struct check_cert_facts *f, const char *serial)
+{
+	for (int b = 0; f && b < BINDING__N; b++)
+		if (strcmp(f[b].serial, serial) == 0)
+			return conf_binding_name((enum conf_binding)b);
+	return "";
+}
+
+/* CERT-ALL-04: also those that live on under a certificate that was replaced. */
+static void
+put_counts(struct json *j, struct str counts, const struct check_cert_facts *f)
+{
+	struct certs_sum sum = {0};
+	struct json_value svc, row;
+
+	while (json_element(&counts, &svc)) {
+		struct str it = json_get(json_get(svc, "answer"), "certificates").raw;
+
+		while (json_element(&it, &row))
+			add_count(&sum, row);
+	}
+	json_key(j, "connections");
+	json_raw(j, STR("["));
+	for (size_t i = 0; i < sum.n_rows; i++) {
+		const char *binding = binding_of(f, sum.rows[i].serial);
+
+		json_next(j);
+		json_raw(j, STR("{"));
+		put_text(j, "serial", sum.rows[i].serial);
+		put_text(j, "binding", binding);
+		json_key(j, "in_force");
+		json_fmt(j, "%s", *binding ? "true" : "false");
+		json_key(j, "connections");
+		json_fmt(j, "%llu", (unsigned long long)sum.rows[i].n);
+		json_raw(j, STR("}"));
+	}
+	json_raw(j, STR("]"));
+}
+
 void
-certs_json(struct supervisor *s, struct json *j)
+certs_json(struct supervisor *s, struct str counts, struct json *j)
 {
 	struct check_cert_facts *f = check_certs_read(s->conf, NULL);
 	int64_t now_s = (int64_t)time(NULL);
@@ -164,6 +230,8 @@ certs_json(struct supervisor *s, struct json *j)
 	for (int b = 0; f && b < BINDING__N; b++)
 		if (f[b].present)
 			put_cert(j, conf_binding_name((enum conf_binding)b), &f[b], now_s);
-	json_raw(j, STR("]}"));
+	json_raw(j, STR("]"));
+	put_counts(j, counts, f);
+	json_raw(j, STR("}"));
 	check_certs_free(f);
 }

@@ -193,6 +193,7 @@ void gather_on_death(struct child *c);
 
 /* status.c */
 void status_json(struct supervisor *s, struct json *j);
-void certs_json(struct supervisor *s, struct json *j);
+/* counts: list elements of gather.h's answers to "certs" */
+void certs_json(struct supervisor *s, struct str counts, struct json *j);
 
 #endif

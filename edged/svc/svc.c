@@ -22,6 +22,7 @@
 #include "base/wipe.h"
 #include "conf/conf.h"
 #include "conf/slice.h"
+#include "net/tls_count.h"
 #include "net/ipc.h"
 #include "net/keycall.h"
 #include "net/loop.h"
@@ -430,6 +431,24 @@ on_rollback(struct svc *s)
 	s->next = conf_free(s->next);
 }
 
+static void
+certificate(void *arg, const char *serial, uint32_t conns)
+{
+	struct svc_ctl_reply *reply = arg;
+
+	svc_reply(reply, "%s{\"serial\":\"%s\",\"connections\":%u}",
+	    reply->p[reply->n - 1] == '[' ? "" : ",", serial, conns);
+}
+
+/* CERT-ALL-04: the same for every role that speaks TLS, so no room has to know it. */
+static void
+certificates(struct svc_ctl_reply *reply)
+{
+	svc_reply(reply, "{\"certificates\":[");
+	tls_count_each(certificate, reply);
+	svc_reply(reply, "]}");
+}
+
 static int
 on_control(struct svc *s, struct ipc_reader *r)
 {
@@ -443,7 +462,9 @@ on_control(struct svc *s, struct ipc_reader *r)
 	reply.p = malloc(reply.room);
 	w.p = malloc(w.room);
 	if (reply.p && w.p) {
-		if (s->ops->control)
+		if (str_eq(verb, STR("certs")))
+			certificates(&reply);
+		else if (s->ops->control)
 			s->ops->control(s->room, verb, arg, &reply);
 		if (reply.cut || reply.n == 0) {
 			const char *said =

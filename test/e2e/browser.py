@@ -57,7 +57,7 @@ class Browser:
         self.server.results = queue.Queue()
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def call(self, urls, user, password, packets=500, media=False, late=30):
+    def call(self, urls, user, password, packets=500, media=False, late=60):
         """Two relay-only ends at urls (one for each; or one for both). The page's result as a dict; its "end" is "ok" or says why not."""
         query = [("url", u) for u in ([urls] if isinstance(urls, str) else urls)]
         query += [("user", user), ("password", password), ("packets", packets), ("media", int(media)), ("late", late)]

@@ -332,6 +332,30 @@ def test_log_level_at_run_time(world):
     assert told_of(LOAD[15])
 
 
+def test_nothing_secret_in_the_log(world):
+    """At the loudest level, through good, refused and broken messages: no body, no credential, no token of a route."""
+    begun = len(world.edged.log())
+    assert ctl(world.lab, "log", "debug")[0] == 0
+    try:
+        c = sip.Client(world.lab, "alice", source=LOAD[15])
+        secrets = 'Authorization: NTLM qop="auth", realm="R", targetname="fe", response="SECRET-response", crand="SECRET-crand"\nX-Unknown: plain'
+        c.register(extra="Expires: 600\n" + secrets)
+        c.message("sip:bob@contoso.com", text="SECRET-body", extra=secrets)
+        c.message("sip:bob@nowhere.example", text="SECRET-body", extra=secrets)
+        c.message("sip:bob@contoso.com", expect=403, text="SECRET-body", extra=secrets + "\nRoute: <sip:evil.example;lr>")
+        raw = c.request("MESSAGE", "sip:bob@contoso.com", body="SECRET-body", extra=secrets)
+        c.conn.send(raw.replace(b"CSeq: ", b"CSeq: x"))  # a parser says no and quotes
+        assert c.conn.recv(10).code == 400
+        assert ctl(world.lab, "log", "debug")[0] == 0
+        c.close()
+        world.edged.wait_log("ACC-2008 malformed_message", since=begun)
+    finally:
+        assert ctl(world.lab, "log", "info")[0] == 0
+    said = world.edged.log()[begun:]
+    assert "request_refused" in said or "foreign" in said, said  # it did talk
+    assert "SECRET" not in said, [x for x in said.splitlines() if "SECRET" in x]
+
+
 def test_watchdog(world):
     """A worker that hangs is killed and started again; the other goes on."""
     before = service(world.lab, "access", 1)

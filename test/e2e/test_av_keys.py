@@ -101,6 +101,15 @@ def pem(name, **more):
     return dict({"chain": "certs/lab/%s.pem" % name, "key": "certs/lab/%s.key" % name}, **more)
 
 
+def test_port_range_waits(lab, av):
+    """The relay range is dealt out at the start: a reload says that it waits, and what is handed out is of the old one."""
+    since = len(av.log())
+    reload_with(lab, av, **{"external.av.relay_port_min": 59990})
+    av.wait_log(r"reload_done .*needs_restart=1\b", since=since)
+    c = Lync(lab, "alice", AV_OUT, *credentials(lab)[:2])
+    assert c.allocate() == 0 and '"ports":10000,' in av.ctl("--json", "sessions")
+
+
 def test_rolled_key(lab, av):
     """Staged, in force, alone: tokens follow, and what runs goes on under the key that made it."""
     old, new = relay_master(lab, "av_auth")[0], relay_master(lab, "av_auth_next")[0]

@@ -166,6 +166,21 @@ def test_hard_and_soft(world, lists, sender, tmp_path):  # noqa: F811
         reload(world)
 
 
+def test_a_common_name_only_where_asked_for(world, sender, partner):  # noqa: F811
+    """CERT-INT-04: off by default outside (see test_inward_refused_by_name); an old partner without alternative names can be let in."""
+    try:
+        reload(world, federation__accept_common_name=True)
+        sender(cert="bad-cn-only").message(ALICE)
+        p = partner(cert="bad-cn-only")
+        wait_for("the partner to be tried", lambda: code_from_inside(world) == 200)
+        assert p.request("MESSAGE").h("ms-asserted-verification-level") == "ms-source-verified-user=verified"
+        p.close()
+        # Where there are names, the common name says nothing.
+        sender(cert="bad-wildcard").ask("MESSAGE", ALICE, expect=504, body="x")
+    finally:
+        reload(world)
+
+
 def revoke(lab, name, where):
     """A list of the partners' authority that names one certificate more; its own books stay as they are."""
     import shutil

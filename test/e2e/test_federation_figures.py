@@ -7,7 +7,9 @@ is measured; idle and flood take turns, so that a drift of the machine meets bot
 import json
 import os
 import re
+import statistics
 import subprocess
+import types
 
 import pytest
 
@@ -16,7 +18,7 @@ from lab import EDGE_OUT, FE1, TOP, Proc
 from test_federation_load import WHO, flood
 
 pytestmark = pytest.mark.skipif(not os.environ.get("EDGED_FEDERATION_FULL"), reason="figures are taken by hand: EDGED_FEDERATION_FULL=1")
-SECONDS, ROUNDS, RATE = 8, 4, 200
+SECONDS, ROUNDS, RATE = 6, 5, 200
 
 
 def figures(lab, sipload):
@@ -38,10 +40,7 @@ def test_flood_figures(lab, tmp_path, capsys):
                          "--ca", lab.cert("internal-ca.pem"), "--secs", "290"], name="sink")
     e = lab.edged(release=True, **dict(fed.CONF, edge__sip_domains=["contoso.com", "contoso.test"], access__require_registration=False,
                                        access__limits__unsigned_requests_per_s=0))
-    class World:
-        pass
-    world = World()
-    world.lab, world.edged = lab, e
+    world = types.SimpleNamespace(lab=lab, edged=e)
     figures(lab, sipload)
     out = {}
     for i in range(ROUNDS):
@@ -54,13 +53,14 @@ def test_flood_figures(lab, tmp_path, capsys):
             out.setdefault(what + " flood", []).append(f.log().split("\n")[1])
             f.stop()
     watch = next(x["answer"] for x in json.loads(e.ctl("--json", "partners"))["services"] if "connections" in x["answer"])["watch"]
-    mean = {k: [sum(x[i] for x in v) / len(v) for i in (0, 1)] for k, v in out.items() if "flood" not in k}
+    # The median of the rounds: a round in which the machine did something else is nobody's figure.
+    mid = {k: [statistics.median(x[i] for x in v) for i in (0, 1)] for k, v in out.items() if "flood" not in k}
     with capsys.disabled():
-        print("\n" + "\n".join("%s: p50 %.2f ms, p99 %.2f ms (%s)" % (k, v[0], v[1], ", ".join("%.2f" % x[1] for x in out[k])) for k, v in mean.items()))
+        print("\n" + "\n".join("%s: p50 %.2f ms, p99 %.2f ms (%s)" % (k, v[0], v[1], ", ".join("%.2f" % x[1] for x in out[k])) for k, v in mid.items()))
         print("floods:", out["discovered flood"][0], "|", out["listed flood"][0])
         print("watch list:", watch)
     assert [w for w in watch if w["domain"] == "example.org" and w["state"] != "normal"] and not [w for w in watch if "northwind" in w["domain"]]
     for what, *_ in WHO:
-        assert mean[what][1] <= 2 * mean["idle"][1], mean
+        assert mid[what][1] <= 2 * mid["idle"][1], mid
     e.stop()
     names.stop()

@@ -11,11 +11,9 @@ import struct
 import pytest
 
 import lab as lablib
-from test_av import Lync, address as ms_address, attr as ms_attr, credentials
+from av import AV_OUT, PASSWORD, USER, Lync, address as ms_address, attr as ms_attr, credentials
 from turn import ALLOCATE, CHANNEL, CONNECT, PERMISSION, REFRESH, TCP, Refused, Turn, attr
 
-AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
-USER, PASSWORD = "webrtc", "desert-rose"
 
 REFUSED = [("127.0.0.1", 5000), ("127.255.0.9", 22), ("0.0.0.0", 80), ("0.1.2.3", 80), ("169.254.169.254", 80), ("224.0.0.5", 9),
            ("239.1.1.1", 9), ("255.255.255.255", 9), ("240.0.0.1", 9), ("10.20.0.11", 5061), ("10.30.0.5", 5062), ("172.16.0.1", 80),

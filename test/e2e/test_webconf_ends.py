@@ -179,8 +179,9 @@ def test_no_handshake(lab, meeting):
 
 def test_link_lost_is_spread(meeting, inside):
     """Twenty clients of one link: all close in order within five seconds, not in the same instant."""
-    ss = [join(meeting) for _ in range(20)]
-    for s in ss:
+    ss = []
+    for _ in range(20):
+        ss.append(join(meeting))
         inside.accept()
     before = meeting.ended("link_lost")
     inside.close()

@@ -40,6 +40,7 @@ struct turn_ms {
 	uint8_t connection_id[20];
 	uint32_t sequence;  /* highest number seen */
 	uint64_t window;    /* bit i: sequence - i was seen */
+	uint32_t bandwidth; /* what the client was told, kbit/s */
 	uint32_t version;   /* what the client said; 0: nothing */
 	uint8_t set_id[16]; /* last Set Active Destination answered with success */
 	bool set_answered;

@@ -137,7 +137,10 @@ check_integrity(struct turn_request *q, const struct codes *codes, struct str *k
 		if (stun_integrity_check(q->m, *key) == ED_OK)
 			return true;
 	}
-	(void)turn_source_take(s->sources, TURN_SOURCE_INTEGRITY, rate, from, q->now_ms);
+	/* ms-turn 7.7: the last one that was allowed is followed by silence. */
+	if (turn_source_take(s->sources, TURN_SOURCE_INTEGRITY, rate, from, q->now_ms) &&
+	    !turn_source_has(s->sources, TURN_SOURCE_INTEGRITY, rate, from, q->now_ms))
+		turn_source_silence(s->sources, TURN_SOURCE_INTEGRITY, rate, from, TURN_SILENCE_MS);
 	auth_failed(q, "integrity");
 	turn_reply_challenge(q, codes->integrity);
 	return false;

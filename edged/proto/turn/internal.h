@@ -17,7 +17,8 @@
 #define TURN_TCP_IDLE_S     60u    /* no active destination, no traffic (ms-turn 5.9) */
 #define TURN_CONNECT_MS     30000u /* RFC 6062 5.2, 5.3: to connect, and to be bound */
 #define TURN_RESERVATION_MS 30000u
-#define TURN_RESERVATIONS   256u /* of one worker */
+#define TURN_RESERVATIONS   256u   /* of one worker */
+#define TURN_SILENCE_MS     10000u /* behind too many wrong signatures */
 #define TURN_PENDING_MS     6000u
 #define TURN_PENDING_BYTES  1500u
 #define TURN_AMPLIFICATION  2u  /* answer with headers at most twice the request with headers */

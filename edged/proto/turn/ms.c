@@ -81,7 +81,7 @@ bandwidth(const struct turn_request *q)
 
 	if (cap == 0 || cap > UINT32_MAX)
 		cap = cap ? UINT32_MAX : BANDWIDTH_KBIT;
-	if (q->m && stun_get_u32(q->m, STUN_BANDWIDTH, &asked) == ED_OK && asked && asked < cap)
+	if (stun_get_u32(q->m, STUN_BANDWIDTH, &asked) == ED_OK && asked && asked < cap)
 		return asked;
 	return (uint32_t)cap;
 }
@@ -114,7 +114,7 @@ turn_ms_allocated(struct turn_request *q, uint32_t lifetime_s)
 		stun_write_addr(&w, STUN_MS_ALTERNATE_MAPPED_ADDRESS, &a->relayed[1]);
 	stun_write_addr(&w, STUN_XOR_MAPPED_ADDRESS, &q->flow->client);
 	stun_write_u32(&w, STUN_LIFETIME, lifetime_s);
-	stun_write_u32(&w, STUN_BANDWIDTH, bandwidth(q));
+	stun_write_u32(&w, STUN_BANDWIDTH, a->ms->bandwidth);
 	write_sequence(&w, a->ms);
 	turn_reply_end(q, &w);
 }
@@ -172,6 +172,7 @@ allocate_new(struct turn_request *q, uint32_t lifetime_s)
 	}
 	a->lifetime_s = lifetime_s;
 	a->ms->version = version;
+	a->ms->bandwidth = bandwidth(q);
 	memcpy(a->wants, wants, sizeof(wants));
 	turn_open_relay(q->s, a, TURN_PORT_ANY, q->acts);
 }
@@ -198,6 +199,7 @@ allocate(struct turn_request *q)
 	} else if (q->flow->transport == TURN_UDP &&
 		   memcmp(q->a->first_id, q->id, sizeof(q->a->first_id)) != 0) {
 		q->a->lifetime_s = lifetime_s;
+		q->a->ms->bandwidth = bandwidth(q);
 		turn_set_expiry(q->s, q->a, lifetime_s, q->now_ms);
 		lifetime_s = (uint32_t)((q->a->expires_ms - q->now_ms) / 1000);
 	}

@@ -71,6 +71,13 @@ turn_source_take(struct turn_sources *s, enum turn_source_kind kind, const struc
 	return true;
 }
 
+void
+turn_source_silence(struct turn_sources *s, enum turn_source_kind kind,
+    const struct turn_rate *rate, const struct addr *from, uint32_t ms)
+{
+	s->v[kind][slot_of(s, from)].used += ms * rate->per_s;
+}
+
 bool
 turn_bucket_take(struct turn_bucket *b, uint64_t kbit, uint32_t n, uint64_t now_ms)
 {

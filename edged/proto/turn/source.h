@@ -40,6 +40,10 @@ bool turn_source_take(struct turn_sources *s, enum turn_source_kind kind,
 bool turn_source_has(const struct turn_sources *s, enum turn_source_kind kind,
     const struct turn_rate *rate, const struct addr *from, uint64_t now_ms);
 
+/* Nothing more for ms on top of what the rate says. */
+void turn_source_silence(struct turn_sources *s, enum turn_source_kind kind,
+    const struct turn_rate *rate, const struct addr *from, uint32_t ms);
+
 /* Bandwidth: bytes that come back with time, one second's worth at most. kbit 0: no limit. */
 struct turn_bucket {
 	uint64_t last_ms;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * net/tls_count.h: how many connections that we accepted live under which certificate of ours
+ * (CERT-ALL-04). Per process. A resumed connection presents no certificate; it counts under the one
+ * that its context would present.
+ */
+#ifndef EDGED_NET_TLS_COUNT_H
+#define EDGED_NET_TLS_COUNT_H
+
+#include <stdint.h>
+
+#define TLS_COUNT_SERIALS_MAX                                                                      \
+	32u /* of certificates; with more in use the rest is not told apart                        \
+	     */
+
+typedef void tls_count_cb(void *arg, const char *serial, uint32_t conns);
+/* Serials in big-endian hex; those without connections are left out. */
+void tls_count_each(tls_count_cb *each, void *arg);
+
+#endif
