@@ -394,6 +394,8 @@ flow_forget(struct flow *f)
 	}
 	if (f->held_since_ms)
 		ax->n_held--;
+	if (f->napping)
+		count_down(CNT_CONNS_SLOWED);
 	if (f->cid)
 		count_down(CNT_CONNS_CLIENT + (enum access_counter)f->kind);
 	if (f->kind == FLOW_SIBLING)
@@ -458,6 +460,7 @@ engine_nap(struct flow *f, uint32_t ms)
 	if (f->napping)
 		return;
 	f->napping = true;
+	count(CNT_CONNS_SLOWED);
 	ax->ops->pause(ax->net, f, true);
 }
 
@@ -465,6 +468,8 @@ static void
 wake(struct flow *f)
 {
 	timeq_cancel(&f->nap);
+	if (f->napping)
+		count_down(CNT_CONNS_SLOWED);
 	f->napping = false;
 	if (!f->closing)
 		f->ax->ops->pause(f->ax->net, f, false);

@@ -12,6 +12,8 @@ struct stats_row access_counters[CNT__N] = {
 	"SIP connections open", 0},
     [CNT_CONNS_SIBLING] = {"edged_sip_connections{side=\"internal\",kind=\"sibling\"}", STATS_GAUGE,
 	"SIP connections open", 0},
+    [CNT_CONNS_SLOWED] = {"edged_sip_flow_controlled_connections", STATS_GAUGE,
+	"SIP connections that are not read for a while: a limit, or a next hop that is awaited", 0},
     [CNT_REFUSED_TOTAL] = {"edged_sip_connections_refused_total{reason=\"total\"}", STATS_COUNTER,
 	"Connections refused before a message was read", 0},
     [CNT_REFUSED_PER_ADDRESS] = {"edged_sip_connections_refused_total{reason=\"per_address\"}",
@@ -192,6 +194,13 @@ struct stats_row access_counters[CNT__N] = {
 	"Revocation lists that could not be had, once for each address and hour", 0},
     [CNT_PARTNER_WATCHED] = {"edged_federation_watchlisted", STATS_GAUGE,
 	"Discovered partners on the watch list", 0},
+#define PARTNERS(count, state)                                                                     \
+	[count] = {"edged_federation_partners{state=\"" state "\"}", STATS_GAUGE,                  \
+	    "Partners known just now; each worker has its own links", 0}
+    PARTNERS(CNT_PARTNERS_UP, "up"),
+    PARTNERS(CNT_PARTNERS_CONNECTING, "connecting"),
+    PARTNERS(CNT_PARTNERS_FAILED, "failed"),
+    PARTNERS(CNT_PARTNERS_IDLE, "idle"),
     [CNT_TRANSACTIONS] = {"edged_sip_transactions", STATS_GAUGE, "Transactions open", 0},
     [CNT_SIGNED_IN] = {"edged_sip_signed_in", STATS_GAUGE, "Client connections that have signed in",
 	0},

@@ -16,6 +16,7 @@ enum access_counter {
 	CNT_CONNS_INSIDE,
 	CNT_CONNS_LINK,
 	CNT_CONNS_SIBLING,
+	CNT_CONNS_SLOWED, /* not read just now, whatever their kind */
 	CNT_REFUSED_TOTAL,
 	CNT_REFUSED_PER_ADDRESS,
 	CNT_REFUSED_HALF_OPEN,
@@ -100,9 +101,13 @@ enum access_counter {
 	CNT_PARTNER_REVOKED,
 	CNT_PARTNER_UNCHECKED,
 	CNT_CRL_FAILED,
-	CNT_PARTNER_WATCHED, /* gauge */
-	CNT_TRANSACTIONS,    /* gauge */
-	CNT_SIGNED_IN,       /* gauge */
+	CNT_PARTNER_WATCHED,
+	CNT_PARTNERS_UP, /* gauges, by state */
+	CNT_PARTNERS_CONNECTING,
+	CNT_PARTNERS_FAILED,
+	CNT_PARTNERS_IDLE, /* gauge */
+	CNT_TRANSACTIONS,  /* gauge */
+	CNT_SIGNED_IN,     /* gauge */
 	CNT__N
 };
 

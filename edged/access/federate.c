@@ -174,6 +174,21 @@ count_watched(const struct watch_row *row, void *arg)
 	*n += row->state != WATCH_NORMAL;
 }
 
+static void
+count_partners(const struct access *ax)
+{
+	uint64_t n[4] = {0};
+
+	LIST_EACH(it, &ax->partners.lru)
+	{
+		const struct partner *p = LIST_OF(it, struct partner, lru);
+
+		n[p->state == PARTNER_UP ? 0 : p->state != PARTNER_IDLE ? 1 : p->failed ? 2 : 3]++;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		access_counters[CNT_PARTNERS_UP + i].value = n[i];
+}
+
 void
 federate_tick(struct access *ax)
 {
@@ -185,6 +200,7 @@ federate_tick(struct access *ax)
 	ax->watched_ms = ax->now_ms;
 	watch_each(ax->watch, ax->now_ms, count_watched, &n);
 	access_counters[CNT_PARTNER_WATCHED].value = n;
+	count_partners(ax);
 }
 
 /* ---- discovered partners ---- */

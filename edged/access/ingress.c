@@ -5,6 +5,8 @@
 #include "conf/conf.h"
 #include "svc/log.h"
 
+#define SHOWN_MAX 128u /* of a message that is none */
+
 void
 ingress_deadline(struct flow *f, enum access_counter why, const char *what)
 {
@@ -70,15 +72,48 @@ http_host(struct str bytes)
 	return str_trim(v);
 }
 
+/* "METHOD uri SIP/2.0" or "SIP/2.0 200 OK", in whatever version. */
+static bool
+is_start_line(struct str line)
+{
+	return str_starts_nocase(line, STR("SIP/")) ||
+	       (line.n > 8 && memcmp(line.p + line.n - 8, " SIP/", 5) == 0);
+}
+
+/*
+ * What a log may show of bytes that are no message: a start line as it is; of anything else the
+ * shape only, since it can be the rest of a body whose Content-Length was too short, or a line of
+ * credentials.
+ */
+static struct str
+shown_of(struct str bytes, char buf[SHOWN_MAX])
+{
+	struct str line = str_first(bytes, SHOWN_MAX);
+	size_t n = 0;
+
+	while (n < line.n && line.p[n] != '\r' && line.p[n] != '\n')
+		n++;
+	line.n = n;
+	if (is_start_line(line))
+		return line;
+	for (size_t i = 0; i < line.n; i++) {
+		char c = line.p[i];
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+		buf[i] = letter ? 'x' : c >= '0' && c <= '9' ? '0' : c;
+	}
+	return (struct str){buf, line.n};
+}
+
 static void
 say_malformed(struct flow *f, struct str bytes, const struct ed_fault *fault)
 {
-	char a[ADDR_STR_LEN], q[LOG_QUOTE_LEN];
+	char a[ADDR_STR_LEN], q[LOG_QUOTE_LEN], shown[SHOWN_MAX];
 
 	log_notice(AREA_SIP, "ACC-2008", "malformed_message",
 	    "flow=%llx peer=%s reason=\"%s\" at=%u bytes=%s", (unsigned long long)f->cid,
 	    addr_str(&f->peer, a), fault->what ? fault->what : "?", fault->at,
-	    log_quote(str_first(bytes, 80), q));
+	    log_quote(shown_of(bytes, shown), q));
 }
 
 /* A message that framing could cut out but parsing refused; the connection stays usable. */

@@ -157,10 +157,31 @@ hostile_domains_do_not_grow_the_table(void **state)
 	watch_free(w);
 }
 
+/* Held by its connection's bucket it is over its rate as well, and the list says so. */
+static void
+held_counts_as_throttled(void **state)
+{
+	struct watch *w = watch_new(&WATCH_LIMITS_DEFAULT, &key);
+	enum watch_state entered;
+	struct watch_row row = {0};
+
+	watch_held(w, DOMAIN, 1000, &entered);
+	assert_int_equal(entered, WATCH_THROTTLED);
+	watch_held(w, DOMAIN, 1010, &entered);
+	assert_int_equal(entered, WATCH_NORMAL); /* told once */
+	watch_each(w, 1020, keep_row, &row);
+	assert_int_equal(row.state, WATCH_THROTTLED);
+	assert_int_equal(row.waited, 2);
+	watch_each(w, 1010 + 60000, keep_row, &row);
+	assert_int_equal(row.state, WATCH_NORMAL);
+	watch_free(w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(held_counts_as_throttled),
 	    cmocka_unit_test(rate_is_20_with_a_burst_of_100),
 	    cmocka_unit_test(a_thousand_users_and_no_more),
 	    cmocka_unit_test(mostly_failing_is_suspicious),

@@ -13,6 +13,7 @@
 
 #include "avedge/internal.h"
 #include "avedge/wire.h"
+#include "conf/conf.h"
 #include "net/admit.h"
 #include "proto/msframe/frame.h"
 #include "proto/msframe/hello.h"
@@ -25,7 +26,7 @@
 #define FIRST_BYTES_MS   10000u
 #define NO_ALLOCATION_MS 30000u
 #define WITHOUT_MAX      2000u
-#define PER_ADDRESS      1300u /* 1000 allocations and 300 that try */
+#define PER_ADDRESS_MORE 300u /* that try, beside those that may have an allocation */
 #define OUTPUT_MAX       (512u * 1024u)
 #define OUTPUT_PAUSE     (128u * 1024u) /* peers' streams wait beyond */
 
@@ -47,8 +48,9 @@ struct client {
 int
 client_pools_new(struct avedge *av)
 {
-	const struct admit_limits lim = {
-	    .total = UINT32_MAX, .per_address = PER_ADDRESS, .half_open = UINT32_MAX};
+	const struct admit_limits lim = {.total = UINT32_MAX,
+	    .per_address = svc_conf(av->svc)->av.limits.allocations_per_address + PER_ADDRESS_MORE,
+	    .half_open = UINT32_MAX};
 
 	av->big = pkt_pool_new(FRAME_MAX, BIG_PACKETS);
 	av->admit = admit_new(&lim, svc_hash_key(av->svc));

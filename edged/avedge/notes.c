@@ -21,15 +21,17 @@ static struct stats_row counters[TURN_COUNT__N] = {
     [TURN_COUNT_BINDINGS] = {"edged_av_bindings_total", STATS_COUNTER, "STUN Binding answers", 0},
     [TURN_COUNT_CHALLENGES] = {"edged_av_challenges_total", STATS_COUNTER,
 	"Answers to unauthenticated requests", 0},
-    [TURN_COUNT_ALLOCATED] = {"edged_av_allocations_total", STATS_COUNTER, "Allocations made", 0},
-    [TURN_COUNT_ENDED] = {"edged_av_allocations_ended_total", STATS_COUNTER, "Allocations ended",
-	0},
-    [TURN_COUNT_AUTH_FAILURES] = {"edged_av_authentication_failures_total", STATS_COUNTER,
-	"Wrong or expired credentials", 0},
+#define BY_TRANSPORT(count, name, text)                                                            \
+	[count] = {name "{transport=\"udp\"}", STATS_COUNTER, text, 0},                            \
+	[(count) + 1] = {name "{transport=\"tcp\"}", STATS_COUNTER, text, 0}
+    BY_TRANSPORT(TURN_COUNT_ALLOCATED, "edged_av_allocations_total", "Allocations made"),
+    BY_TRANSPORT(TURN_COUNT_ENDED, "edged_av_allocations_ended_total", "Allocations ended"),
+    BY_TRANSPORT(TURN_COUNT_AUTH_FAILURES, "edged_av_authentication_failures_total",
+	"Wrong or expired credentials"),
     [TURN_COUNT_INTEGRITY_NOT_SHA1] = {"edged_av_integrity_not_sha1_total", STATS_COUNTER,
 	"Clients that insist on another Message Integrity than HMAC-SHA-1", 0},
-    [TURN_COUNT_USER_LIMIT] = {"edged_av_port_limit_exceeded_total", STATS_COUNTER,
-	"Allocations refused by a quota", 0},
+    BY_TRANSPORT(TURN_COUNT_USER_LIMIT, "edged_av_port_limit_exceeded_total",
+	"Allocations refused by a quota"),
     [TURN_COUNT_NOT_SHARED] = {"edged_av_not_shared_total", STATS_COUNTER,
 	"Allocations counted by their worker alone: the shared table was full", 0},
     [TURN_COUNT_NO_PORT] = {"edged_av_no_port_total", STATS_COUNTER,
@@ -52,9 +54,20 @@ static struct stats_row counters[TURN_COUNT__N] = {
     DROP(TURN_COUNT_DROP_OTHER, "other"),
 };
 
-enum { GAUGE_ALLOCATIONS, GAUGE_PORTS, GAUGE_PORTS_FREE, GAUGE_TCP, GAUGE_SEND_DROPPED, GAUGE__N };
+enum {
+	GAUGE_ALLOCATIONS_UDP,
+	GAUGE_ALLOCATIONS_TCP,
+	GAUGE_PORTS,
+	GAUGE_PORTS_FREE,
+	GAUGE_TCP,
+	GAUGE_SEND_DROPPED,
+	GAUGE__N
+};
 static struct stats_row gauges[GAUGE__N] = {
-    [GAUGE_ALLOCATIONS] = {"edged_av_allocations", STATS_GAUGE, "Allocations now", 0},
+    [GAUGE_ALLOCATIONS_UDP] = {"edged_av_allocations{transport=\"udp\"}", STATS_GAUGE,
+	"Allocations now", 0},
+    [GAUGE_ALLOCATIONS_TCP] = {"edged_av_allocations{transport=\"tcp\"}", STATS_GAUGE,
+	"Allocations now", 0},
     [GAUGE_PORTS] = {"edged_av_ports_in_use", STATS_GAUGE, "Relay ports of this worker", 0},
     [GAUGE_PORTS_FREE] = {"edged_av_ports_free", STATS_GAUGE,
 	"Ports of the range that this worker does not hold", 0},
@@ -77,7 +90,9 @@ notes_collect(struct avedge *av)
 
 	for (int i = 0; i < TURN_COUNT__N; i++)
 		counters[i].value = turn_server_count(av->server, (enum turn_count)i);
-	gauges[GAUGE_ALLOCATIONS].value = turn_server_allocations(av->server);
+	for (int i = 0; i < 2; i++)
+		gauges[GAUGE_ALLOCATIONS_UDP + i].value =
+		    counters[TURN_COUNT_ALLOCATED + i].value - counters[TURN_COUNT_ENDED + i].value;
 	gauges[GAUGE_PORTS].value = used;
 	gauges[GAUGE_PORTS_FREE].value =
 	    ports_total(av->ports) - (used < ports_total(av->ports) ? used : 0);

@@ -279,11 +279,9 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 	if (str_eq(verb, STR("sessions"))) {
 		sessions_write(av, reply);
 	} else if (str_eq(verb, STR("status"))) {
-		svc_reply(reply,
-		    "{\"allocations\":%u,\"tcp_clients\":%u,\"datagrams\":\"%s\","
-		    "\"draining\":%s}",
+		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,
-		    av->has_ring ? "io_uring" : "recvmmsg", av->draining ? "true" : "false");
+		    av->draining ? "true" : "false");
 	}
 }
 

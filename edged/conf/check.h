@@ -20,8 +20,9 @@ enum check_mode {
 	CHECK_RELOAD, /* our own listeners are open: host rules on ports do not apply */
 };
 
-enum check_kind { CHECK_STATIC, CHECK_HOST, CHECK_CERT };
+enum check_kind { CHECK_STATIC, CHECK_HOST, CHECK_CERT, CHECK_DNS };
 
+struct live;
 struct check_cert_facts; /* conf/check_cert.h */
 
 struct check {
@@ -33,6 +34,7 @@ struct check {
 	size_t n_specs;
 	int64_t now_s;
 	struct conf_report *report;
+	const struct live *live;       /* supervisor/live.h; NULL but for its rules */
 	const struct check_rule *rule; /* the one that runs */
 };
 
@@ -59,6 +61,12 @@ void check_run(const struct conf *c, const struct conf_keys *keys, enum check_mo
     struct conf_report *report);
 /* The same over given facts; for tests. */
 void check_run_over(struct check *ck);
+
+/* Section 4: subject, names, issuer, serial, fingerprint, end and key of each binding. The second
+ * as
+ * ,"certificates":[...] for conf_report_print_json; the caller frees it, NULL without memory. */
+void check_certs_print(const struct conf *c, FILE *out);
+char *check_certs_json(const struct conf *c);
 
 /* Logs CRT-1103 for each binding whose certificate differs. */
 typedef void check_replaced_cb(

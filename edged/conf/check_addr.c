@@ -41,6 +41,44 @@ conf_required(struct check *ck)
 			check_found(ck, rows[i].key, "is not set");
 }
 
+/* What keyd would refuse (keyd/relay.c), said before a start or a reload; never the secret itself.
+ */
+void
+conf_users(struct check *ck)
+{
+	for (uint32_t i = 0; i < ck->conf->av.n_users; i++) {
+		const struct conf_turn_user *u = &ck->conf->av.users[i];
+		const char *why = NULL;
+
+		if (!*u->name)
+			why = "has no name";
+		else if (!*u->key && !*u->password)
+			why = "has neither password nor key";
+		else if (*u->key &&
+			 (strlen(u->key) != 32 || strspn(u->key, "0123456789abcdefABCDEF") != 32))
+			why = "has a key that is not 32 hex digits";
+		if (why)
+			check_found(ck, "av.users", "number %u %s", i + 1, why);
+	}
+}
+
+/* Stricter than the reference, which lets it be internal: the supervisor answers there, and hears
+ * no network. */
+void
+cnt_03(struct check *ck)
+{
+	const char *at = ck->conf->metrics.listen;
+	struct addr a;
+
+	if (!*at || strncmp(at, "unix:/", 6) == 0)
+		return;
+	if (addr_parse(&a, str_of(at)) < 0 || a.port == 0)
+		check_found(
+		    ck, "metrics.listen", "\"%s\" is neither address and port nor a socket", at);
+	else if (!addr_is_loopback(&a))
+		check_found(ck, "metrics.listen", "\"%s\" is no loopback address", at);
+}
+
 void
 conf_addresses(struct check *ck)
 {

@@ -282,11 +282,14 @@ cert_all_02(struct check *ck)
 	}
 }
 
+/* The certificates of A/V Authentication are shown to nobody (CERT-AV-05). */
 void
 cert_all_05(struct check *ck)
 {
 	EACH_CERT(ck, b)
 	{
+		if (b == BINDING_AV_AUTH || b == BINDING_AV_AUTH_NEXT)
+			continue;
 		if (!ck->certs[b].chain_in_order)
 			found_cert(ck, b,
 			    "the certificates of the file are not in order, each issued by the "

@@ -58,6 +58,8 @@ void cert_int_07(struct check *ck);
 void cert_not_same(struct check *ck);
 void conf_addresses(struct check *ck);
 void conf_required(struct check *ck);
+void conf_users(struct check *ck);
+void cnt_03(struct check *ck);
 void fed_01(struct check *ck);
 void fed_02(struct check *ck);
 void fed_03(struct check *ck);

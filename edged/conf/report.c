@@ -123,10 +123,10 @@ conf_report_print(const struct conf_report *r, FILE *out)
 	}
 }
 
-static void
-print_json_text(FILE *out, const char *name, const char *text)
+void
+conf_report_print_json_string(FILE *out, const char *text)
 {
-	fprintf(out, ",\"%s\":\"", name);
+	fputc('"', out);
 	for (const char *p = text ? text : ""; *p; p++) {
 		if (*p == '"' || *p == '\\')
 			fprintf(out, "\\%c", *p);
@@ -139,7 +139,14 @@ print_json_text(FILE *out, const char *name, const char *text)
 }
 
 void
-conf_report_print_json(const struct conf_report *r, FILE *out)
+conf_report_print_json_text(FILE *out, const char *name, const char *text)
+{
+	fprintf(out, ",\"%s\":", name);
+	conf_report_print_json_string(out, text);
+}
+
+void
+conf_report_print_json(const struct conf_report *r, const char *more, FILE *out)
 {
 	fprintf(out, "{\"errors\":%zu,\"warnings\":%zu,\"findings\":[", r->n_errors, r->n_warnings);
 	for (size_t i = 0; i < r->n; i++) {
@@ -147,13 +154,13 @@ conf_report_print_json(const struct conf_report *r, FILE *out)
 
 		fprintf(
 		    out, "%s{\"severity\":\"%s\"", i ? "," : "", conf_severity_name(f->severity));
-		print_json_text(out, "rule", f->rule);
-		print_json_text(out, "key", f->key);
-		print_json_text(out, "file", f->file);
+		conf_report_print_json_text(out, "rule", f->rule);
+		conf_report_print_json_text(out, "key", f->key);
+		conf_report_print_json_text(out, "file", f->file);
 		fprintf(out, ",\"line\":%u,\"lowered\":%s", f->line, f->lowered ? "true" : "false");
-		print_json_text(out, "text", f->text);
-		print_json_text(out, "todo", f->todo);
+		conf_report_print_json_text(out, "text", f->text);
+		conf_report_print_json_text(out, "todo", f->todo);
 		fputc('}', out);
 	}
-	fputs("]}\n", out);
+	fprintf(out, "]%s}\n", more);
 }

@@ -42,6 +42,10 @@ void conf_report_add_at(struct conf_report *r, enum conf_severity severity, cons
 const char *conf_severity_name(enum conf_severity s);
 /* One line per finding: "error TOP-01 edged.conf:12 external.interface: text. todo". */
 void conf_report_print(const struct conf_report *r, FILE *out);
-void conf_report_print_json(const struct conf_report *r, FILE *out);
+/* more: members put behind the findings, with a comma in front; "" for none. */
+void conf_report_print_json(const struct conf_report *r, const char *more, FILE *out);
+/* "TEXT", and ,"NAME":"TEXT" */
+void conf_report_print_json_string(FILE *out, const char *text);
+void conf_report_print_json_text(FILE *out, const char *name, const char *text);
 
 #endif

@@ -21,7 +21,7 @@ static const struct {
 	const char *help;
 } commands[] = {
     {"status", print_status, "services, listeners, warnings"},
-    {"check", print_check, "check the configuration file, as a reload would"},
+    {"check", print_check, "check the configuration file, as a reload would; --live: the DNS too"},
     {"reload", print_reload, "take over the configuration and the certificates"},
     {"certs", print_certs, "certificates in use"},
     {"stats", print_stats, "counters, summed over all processes"},
@@ -120,15 +120,19 @@ int
 main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"json", no_argument, NULL, 'j'},
-	    {"socket", required_argument, NULL, 's'}, {"version", no_argument, NULL, 'v'},
-	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	    {"live", no_argument, NULL, 'l'}, {"socket", required_argument, NULL, 's'},
+	    {"version", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0}};
 	const char *path = getenv("EDGED_CONTROL");
-	bool json = false;
+	bool json = false, live = false;
+	char live_word[] = "live", *live_words[] = {live_word};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "s:h", longs, NULL)) != -1) {
 		if (o == 's') {
 			path = optarg;
+		} else if (o == 'l') {
+			live = true;
 		} else if (o == 'j') {
 			json = true;
 		} else if (o == 'v') {
@@ -141,6 +145,12 @@ main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
+	if (live && argc == 1 && strcmp(argv[0], "check") == 0)
+		return run(path ? path : DEFAULT_SOCKET, 1, live_words, 1, json);
+	if (live) {
+		print_help(stderr);
+		return CTL_USAGE;
+	}
 	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
 		return turn_key(argv[1], argv[2]);
 	if (argc >= 1 && strcmp(argv[0], "trace") == 0)

@@ -20,6 +20,7 @@
 #include "conf/check.h"
 #include "conf/load.h"
 #include "supervisor/gather.h"
+#include "supervisor/live.h"
 #include "svc/log.h"
 #include "svc/wire.h"
 
@@ -30,6 +31,7 @@ struct client {
 	struct control *ctl;
 	struct bufferevent *bev; /* NULL: free slot */
 	bool asked, answered;
+	struct livecheck *live;
 };
 
 struct control {
@@ -44,6 +46,7 @@ client_drop(struct client *cl)
 {
 	reload_cancel_cb(cl->ctl->sup, cl);
 	gather_cancel(cl->ctl->sup, cl);
+	cl->live = livecheck_free(cl->live);
 	if (cl->bev)
 		bufferevent_free(cl->bev);
 	cl->bev = NULL;
@@ -141,6 +144,17 @@ do_certs(struct client *cl, struct str arg)
 }
 
 static void
+on_live_checked(void *arg, struct str json)
+{
+	struct client *cl = arg;
+
+	if (json_is_valid(str_trim(json)))
+		client_answer(cl, str_trim(json));
+	else
+		client_error(cl, "the helper that asks the DNS did not answer");
+}
+
+static void
 do_check(struct client *cl, struct str arg)
 {
 	struct conf_report rep = {0};
@@ -150,12 +164,22 @@ do_check(struct client *cl, struct str arg)
 	size_t n = 0;
 	FILE *out;
 
+	if (str_eq(arg, STR("live"))) {
+		cl->live =
+		    livecheck_start(cl->ctl->sup->loop, cl->ctl->sup->path, on_live_checked, cl);
+		if (!cl->live)
+			client_error(cl, "no process to ask the DNS with");
+		return;
+	}
 	if (conf_load(cl->ctl->sup->path, &c, &rep) == ED_OK && conf_certs_read(c, &rep) == ED_OK &&
 	    conf_keys_read(c, &keys, &rep) == ED_OK)
 		check_run(c, &keys, CHECK_RELOAD, &rep);
 	out = open_memstream(&text, &n);
 	if (out) {
-		conf_report_print_json(&rep, out);
+		char *certs = c ? check_certs_json(c) : NULL;
+
+		conf_report_print_json(&rep, certs ? certs : "", out);
+		free(certs);
 		fclose(out);
 	}
 	client_answer(cl, text ? (struct str){text, n} : STR("{\"ok\":false}"));

@@ -17,6 +17,7 @@
 #include "conf/load.h"
 #include "conf/options.h"
 #include "conf/print_net.h"
+#include "supervisor/live.h"
 #include "supervisor/supervisor.h"
 
 #define DEFAULT_FILE "/etc/edged/edged.conf"
@@ -27,7 +28,10 @@ static void
 print_help(FILE *out)
 {
 	fputs("usage: edged [-c FILE]            run in the foreground\n"
-	      "       edged -n [-c FILE] [--json] check FILE and exit: 0 no error, 1 errors\n"
+	      "       edged -n [-c FILE] [--json] [--live] [--as-reload]\n"
+	      "                                  check FILE and exit: 0 no error, 1 errors; "
+	      "--live: the\n"
+	      "                                  DNS too; --as-reload: while edged runs with it\n"
 	      "       edged --options=sample|man|json|roles\n"
 	      "                                  print the option table, or the privilege plan\n"
 	      "       edged --dns [-c FILE]      print the DNS records that FILE needs\n"
@@ -75,21 +79,34 @@ load_and_check(const char *path, enum check_mode mode, struct conf **ret_conf,
 		check_readable(*ret_conf, path, rep);
 }
 
+struct check_how {
+	bool check, json, live;
+	bool as_reload; /* the daemon runs: its listeners are not in the way */
+};
+
 static int
-check_file(const char *path, bool json)
+check_file(const char *path, const struct check_how *how)
 {
 	struct conf_report rep = {0};
 	struct conf_keys keys;
 	struct conf *c;
 	size_t n_errors;
 
-	load_and_check(path, CHECK_FILE, &c, &keys, &rep);
-	if (json)
-		conf_report_print_json(&rep, stdout);
-	else
-		conf_report_print(&rep, stdout);
+	load_and_check(path, how->as_reload ? CHECK_RELOAD : CHECK_FILE, &c, &keys, &rep);
+	if (c && how->live)
+		live_check(c, &rep);
 	n_errors = rep.n_errors;
-	if (!json)
+	if (how->json) {
+		char *certs = c ? check_certs_json(c) : NULL;
+
+		conf_report_print_json(&rep, certs ? certs : "", stdout);
+		free(certs);
+	} else {
+		conf_report_print(&rep, stdout);
+		if (c)
+			check_certs_print(c, stdout);
+	}
+	if (!how->json)
 		printf("%s: %zu error%s, %zu warning%s\n", path, n_errors, n_errors == 1 ? "" : "s",
 		    rep.n_warnings, rep.n_warnings == 1 ? "" : "s");
 	conf_keys_done(&keys);
@@ -172,10 +189,12 @@ main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"options", required_argument, NULL, 'o'},
 	    {"dns", no_argument, NULL, 'd'}, {"firewall", no_argument, NULL, 'f'},
-	    {"json", no_argument, NULL, 'j'}, {"version", no_argument, NULL, 'v'},
+	    {"json", no_argument, NULL, 'j'}, {"live", no_argument, NULL, 'l'},
+	    {"as-reload", no_argument, NULL, 'r'}, {"version", no_argument, NULL, 'v'},
 	    {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	const char *path = DEFAULT_FILE, *options = NULL;
-	bool check = false, json = false, dns = false, firewall = false;
+	struct check_how how = {0};
+	bool dns = false, firewall = false;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "c:nh", longs, NULL)) != -1) {
@@ -184,7 +203,7 @@ main(int argc, char **argv)
 			path = optarg;
 			break;
 		case 'n':
-			check = true;
+			how.check = true;
 			break;
 		case 'o':
 			options = optarg;
@@ -196,7 +215,13 @@ main(int argc, char **argv)
 			firewall = true;
 			break;
 		case 'j':
-			json = true;
+			how.json = true;
+			break;
+		case 'l':
+			how.live = true;
+			break;
+		case 'r':
+			how.as_reload = true;
 			break;
 		case 'v':
 			printf("edged %s\n", EDGED_VERSION);
@@ -223,7 +248,7 @@ main(int argc, char **argv)
 		return print_from_file(path, conf_print_dns);
 	if (firewall)
 		return print_from_file(path, conf_print_firewall);
-	if (check)
-		return check_file(path, json);
+	if (how.check)
+		return check_file(path, &how);
 	return run(path);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """run.py - run edged and its peers side by side and print medians (called by script/bench).
 
-  ./run.py sip|handshake|idle|drip|storm|turn|alloc|webconf|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
+  ./run.py sip|handshake|idle|drip|storm|turn|alloc|webconf|kill|micro|speed|churn|all [--runs N] [--secs S] [--only a,b]
   ./run.py report            tables (Markdown) of everything in results/
 
 Peers run in turn inside every round, so that drift of the machine hits all of them alike. Everything runs in a
@@ -93,8 +93,8 @@ def turn_peers():
                 p[name] = (edged_av(name, more), 2.0, [])
     return pick(p)
 EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;"}
-def edged_av(name, more=""):
-    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more)
+def edged_av(name, more="", workers=1):
+    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more, WORKERS=str(workers))
     return [BIN + "/edged", "-c", "run/%s-av.conf" % name]
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
@@ -213,6 +213,8 @@ def t_turn():
                   ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]), ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
             if not raw:
                 sc += [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
+            if name.startswith("edged"):  # no other server speaks it
+                sc += [("172B-lync-bare", ["--window", "128", "--allocs", "100", "--lync"]), ("172B-lync-send", ["--window", "128", "--allocs", "100", "--lync", "--send-ind"])]
             for i, (scen, e) in enumerate(sc):
                 # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
                 if not A.scen or scen in A.scen.split(","):
@@ -232,6 +234,27 @@ def t_alloc():
         finally:
             s.stop()
     rounds(peers, fn)
+def sessions():
+    a = [BIN + "/edgectl", "-s", "run/edged-av-control.sock", "--json", "sessions"]
+    v = json.loads(subprocess.run(a, capture_output=True, text=True, check=True).stdout)
+    return [(x["worker"], x["answer"]["allocations"]) for x in v["services"] if x["role"] == "av"]
+def t_kill():
+    """10 million relayed packets over two workers, one of them killed in between: what is lost, and who notices."""
+    s = Server("edged", edged_av("edged-kill", "", workers=2), 2.0)
+    try:
+        before = {p for p in proc_tree(s.p.pid) if program_of(p) == "edged-av"}
+        p = subprocess.Popen(["taskset", "-c", str(A.load_cpu), "timeout", "290", "./turnload", "--server", TURN, "--allocs", "100", "--window", "1024", "--revive", "--packets", str(A.packets), "--secs", "280", "--warm", "0"], stdout=subprocess.PIPE, text=True)
+        while p.poll() is None and sum(a["packets_from_client"] + a["packets_from_peer"] for _, l in sessions() for a in l) < A.packets / 2:
+            time.sleep(0.5)
+        had = {w: {a["client"]: a["relayed"] for a in l} for w, l in sessions()}
+        victim = max(before)
+        os.kill(victim, signal.SIGKILL)
+        out = p.communicate()[0]
+        after = {x for x in proc_tree(s.p.pid) if program_of(x) == "edged-av"}
+        print(out.strip())
+        print("kill: allocations of the workers before: %s; workers of before still there: %d of 2, workers now: %d" % (sorted(len(v) for v in had.values()), len(after & before), len(after)))
+    finally:
+        s.stop()
 def program_of(pid):
     try:
         return os.readlink("/proc/%d/exe" % pid).rsplit("/", 1)[1]
@@ -387,12 +410,13 @@ def report():
                     c.append("-" if not v else "%s [%s-%s]" % (fmt(statistics.median(v)), fmt(min(v)), fmt(max(v))) if k in (cols[0], "per_s", "p99_us") else fmt(statistics.median(v)))
                 print("| %s | %d | %s |" % (peer, len(rs), " | ".join(c)))
 
-TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn, "webconf": t_webconf}
+TABLES = {"sip": t_sip, "handshake": t_handshake, "idle": t_idle, "drip": t_drip, "storm": t_storm, "turn": t_turn, "alloc": t_alloc, "micro": t_micro, "speed": t_speed, "churn": t_churn, "kill": t_kill, "webconf": t_webconf}
 ap = argparse.ArgumentParser()
 ap.add_argument("table", choices=list(TABLES) + ["all", "report"])
 ap.add_argument("--runs", type=int, default=5)
 ap.add_argument("--secs", type=int, default=3)
 ap.add_argument("--idle", type=int, default=5000)
+ap.add_argument("--packets", type=int, default=10000000, help="kill: relayed in all")
 ap.add_argument("--handshakes", type=int, default=200000)
 ap.add_argument("--only", default="")
 ap.add_argument("--scen", default="", help="turn: these scenarios only")

@@ -318,9 +318,18 @@ def test_top(world):
 
 
 def test_log_level_at_run_time(world):
-    assert ctl(world.lab, "log", "debug")[0] == 0
+    def told_of(source):
+        """Whether the log tells of a client that comes now: its worker has heard of the level before."""
+        c = sip.Client(world.lab, "alice", source=source)
+        c.register()
+        c.close()
+        return "peer=%s:%d" % (c.ip, c.port) in world.edged.log()
     assert ctl(world.lab, "log", "loud")[0] == 1
+    assert ctl(world.lab, "log", "error")[0] == 0
+    assert not told_of(LOAD[14])
+    assert ctl(world.lab, "log", "debug")[0] == 0
     assert ctl(world.lab, "log", "info")[0] == 0
+    assert told_of(LOAD[15])
 
 
 def test_nothing_secret_in_the_log(world):

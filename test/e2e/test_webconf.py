@@ -459,7 +459,7 @@ def test_9_connector_killed(lab, edged):
     t = time.monotonic()
     for s in ss:
         closed(s, 6)
-    assert time.monotonic() - t < 6
+    figure("webconf: all clients of a lost link closed", time.monotonic() - t, 6)
     assert edged.log()[at:].count("inside_down") == 1
     c.stop()
     srv.close()

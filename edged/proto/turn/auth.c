@@ -90,7 +90,7 @@ ask_key(struct turn_request *q)
 static void
 auth_failed(struct turn_request *q, const char *why)
 {
-	q->s->count[TURN_COUNT_AUTH_FAILURES]++;
+	turn_count_by_transport(q->s, TURN_COUNT_AUTH_FAILURES, q->flow);
 	turn_note(q->acts, TURN_NOTE_AUTH_FAILED, why, q->a, &q->flow->client);
 }
 

@@ -88,6 +88,13 @@ void turn_note(struct turn_acts *acts, enum turn_note note, const char *detail,
     const struct turn_allocation *a, const struct addr *peer);
 void turn_drop(struct turn_server *s, enum turn_count why);
 
+/* udp: a count whose row for TCP follows it. */
+static inline void
+turn_count_by_transport(struct turn_server *s, enum turn_count udp, const struct turn_flow *flow)
+{
+	s->count[flow->transport == TURN_TCP ? udp + 1 : udp]++;
+}
+
 /* life.c */
 struct turn_allocation *turn_find(struct turn_server *s, const struct turn_flow *flow);
 /* Makes it in state OPENING with user and address counted. ED_LIMIT with *ret_which: "user", ... */

@@ -307,7 +307,7 @@ turn_end(struct turn_server *s, struct turn_allocation *a, const char *why, stru
 	close_relays(a, acts);
 	turn_connections_done(s, a);
 	if (a->state != TURN_RELEASED && a->state != TURN_OPENING) {
-		s->count[TURN_COUNT_ENDED]++;
+		turn_count_by_transport(s, TURN_COUNT_ENDED, &a->flow);
 		turn_note(acts, TURN_NOTE_ENDED, why, a, NULL);
 	}
 	list_remove(&a->due);
@@ -326,7 +326,7 @@ turn_release(struct turn_request *q)
 
 	close_relays(a, q->acts);
 	turn_connections_done(q->s, a);
-	q->s->count[TURN_COUNT_ENDED]++;
+	turn_count_by_transport(q->s, TURN_COUNT_ENDED, &a->flow);
 	turn_note(q->acts, TURN_NOTE_ENDED, "released", a, NULL);
 	a->state = TURN_RELEASED;
 	memcpy(a->first_id, q->id, sizeof(a->first_id));

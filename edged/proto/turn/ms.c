@@ -165,7 +165,7 @@ allocate_new(struct turn_request *q, uint32_t lifetime_s)
 	}
 	if (turn_allocation_new(
 		q, q->flow->transport == TURN_TCP ? TURN_TCP_IDLE_S : lifetime_s, &a, &which) < 0) {
-		q->s->count[TURN_COUNT_USER_LIMIT]++;
+		turn_count_by_transport(q->s, TURN_COUNT_USER_LIMIT, q->flow);
 		turn_note(q->acts, TURN_NOTE_USER_LIMIT, which, NULL, &q->flow->client);
 		turn_reply_error(q, 500);
 		return;

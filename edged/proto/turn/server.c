@@ -320,7 +320,7 @@ answer_allocate(struct turn_request *q)
 	struct turn_allocation *a = q->a;
 
 	a->state = TURN_LIVE;
-	q->s->count[TURN_COUNT_ALLOCATED]++;
+	turn_count_by_transport(q->s, TURN_COUNT_ALLOCATED, &a->flow);
 	turn_note(q->acts, TURN_NOTE_CREATED, a->dialect->name, a, NULL);
 	if (a->ms)
 		turn_ms_allocated(q, a->lifetime_s);
@@ -430,8 +430,9 @@ const char *
 turn_count_name(enum turn_count c)
 {
 	static const char *const names[TURN_COUNT__N] = {"from_client", "from_peer",
-	    "bytes_from_client", "bytes_from_peer", "bindings", "challenges", "allocated", "ended",
-	    "auth_failures", "integrity_not_sha1", "user_limit", "not_shared", "no_port",
+	    "bytes_from_client", "bytes_from_peer", "bindings", "challenges", "allocated",
+	    "allocated_tcp", "ended", "ended_tcp", "auth_failures", "auth_failures_tcp",
+	    "integrity_not_sha1", "user_limit", "user_limit_tcp", "not_shared", "no_port",
 	    "malformed", "no_allocation", "rate", "amplification", "keys_waiting", "integrity",
 	    "replay", "peer_policy", "no_permission", "bandwidth", "multiplex", "too_long",
 	    "other"};

@@ -145,11 +145,15 @@ enum turn_count {               /* names in turn_count_name */
 	TURN_COUNT_BYTES_FROM_PEER,
 	TURN_COUNT_BINDINGS,
 	TURN_COUNT_CHALLENGES,
-	TURN_COUNT_ALLOCATED,
+	TURN_COUNT_ALLOCATED, /* over UDP; over TCP it is the next one, here and below */
+	TURN_COUNT_ALLOCATED_TCP,
 	TURN_COUNT_ENDED,
+	TURN_COUNT_ENDED_TCP,
 	TURN_COUNT_AUTH_FAILURES,
+	TURN_COUNT_AUTH_FAILURES_TCP,
 	TURN_COUNT_INTEGRITY_NOT_SHA1, /* a client that insists on SHA-256 (ms-turn 4.3) */
 	TURN_COUNT_USER_LIMIT,
+	TURN_COUNT_USER_LIMIT_TCP,
 	TURN_COUNT_NOT_SHARED, /* an allocation that no room was left for in the shared table */
 	TURN_COUNT_NO_PORT,
 	TURN_COUNT_DROP_MALFORMED,

@@ -200,7 +200,7 @@ allocate(struct turn_request *q)
 	if (!code && lifetime_s == 0)
 		lifetime_s = q->s->conf.limits.lifetime_s;
 	if (!code && turn_allocation_new(q, lifetime_s, &a, &which) < 0) {
-		q->s->count[TURN_COUNT_USER_LIMIT]++;
+		turn_count_by_transport(q->s, TURN_COUNT_USER_LIMIT, q->flow);
 		turn_note(q->acts, TURN_NOTE_USER_LIMIT, which, NULL, &q->flow->client);
 		code = which[0] == 'u' ? 486 : 508;
 	}

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/digest.h"
+#include "proto/msframe/frame.h"
 #include "proto/stun/integrity.h"
 #include "proto/stun/types.h"
 #include "proto/turn/allocation.h"
@@ -207,9 +208,40 @@ world_clear(struct world *w)
 	w->detail = "";
 }
 
-static inline void
-world_input(struct world *w, const struct turn_flow *flow, enum turn_frame frame, struct str bytes)
+/* What a stream carries arrives byte by byte: the framers ask for more until the unit is whole, and
+ * give exactly what was put in. */
+static inline struct str
+world_by_bytes(enum turn_frame frame, struct str bytes, uint8_t *stream)
 {
+	size_t n = 0;
+	struct msframe f = {0};
+
+	if (frame != TURN_FRAME_NONE) {
+		msframe_header(
+		    stream, frame == TURN_FRAME_DATA ? MSFRAME_DATA : MSFRAME_CONTROL, bytes.n);
+		n = MSFRAME_HEADER_LEN;
+	}
+	memcpy(stream + n, bytes.p, bytes.n);
+	n += bytes.n;
+	for (size_t k = 0; k <= n; k++) {
+		struct str part = {(const char *)stream, k};
+		int64_t used = frame == TURN_FRAME_NONE ? msframe_next_standard(part, 4096, &f)
+							: msframe_next(part, 4096, &f);
+
+		if (k == n && used <= 0 && frame == TURN_FRAME_NONE)
+			return bytes; /* no unit at all: the test means it so */
+		assert_int_equal(used, k < n ? 0 : (int64_t)n);
+	}
+	return f.body;
+}
+
+static inline void
+world_input(struct world *w, const struct turn_flow *flow, enum turn_frame frame, struct str whole)
+{
+	uint8_t stream[4096 + MSFRAME_HEADER_LEN];
+	struct str bytes = flow->transport == TURN_TCP && whole.n <= 4000
+			       ? world_by_bytes(frame, whole, stream)
+			       : whole;
 	struct pkt *p = pkt_get(w->pool);
 	struct turn_input in = {.flow = flow, .pkt = p, .frame = frame, .now_ms = w->now_ms};
 
