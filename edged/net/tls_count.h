@@ -9,9 +9,8 @@
 
 #include <stdint.h>
 
-#define TLS_COUNT_SERIALS_MAX                                                                      \
-	32u /* of certificates; with more in use the rest is not told apart                        \
-	     */
+/* Certificates that are told apart; what is in use beyond that is one row. */
+#define TLS_COUNT_SERIALS_MAX 32u
 
 typedef void tls_count_cb(void *arg, const char *serial, uint32_t conns);
 /* Serials in big-endian hex; those without connections are left out. */

@@ -153,6 +153,8 @@ class OddNames:
         return self._answer(q, 0, "", flags=0x8180 if address or target else 0x8183)
 
     def _reply(self, q, over_tcp):
+        if len(q) < 17:  # the octets with which a socket is closed
+            return None
         name, at = self._name(q)
         mood = re.sub("[0-9]+$", "", name.replace(SRV, "").split(".")[0])
         self.asked.append(name)

@@ -131,9 +131,9 @@ sysctl -q -w net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv4.ip_lo
   net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
 hostname edge.contoso.net
 mount --bind %(d)s/passwd /etc/passwd; mount --bind %(d)s/group /etc/group
-mount -t tmpfs none /mnt; mkdir /mnt/edged; cp -a %(d)s/etc-edged/. /mnt/edged/
-chown -R root:edged /mnt/edged; chmod 640 /mnt/edged/*.key; chmod 644 /mnt/edged/*.pem; chmod 755 /mnt /mnt/edged
-sed s:/etc/edged:/mnt/edged: %(conf)s >/mnt/edged/edged.conf; chmod 644 /mnt/edged/edged.conf
-exec %(bin)s/edged -n --json -c /mnt/edged/edged.conf
+mount -t tmpfs none /etc/opt; mkdir /etc/opt/edged; cp -a %(d)s/etc-edged/. /etc/opt/edged/
+chown -R root:edged /etc/opt/edged; chmod 640 /etc/opt/edged/*.key; chmod 644 /etc/opt/edged/*.pem; chmod 755 /etc/opt /etc/opt/edged
+sed s:/etc/edged:/etc/opt/edged: %(conf)s >/etc/opt/edged/edged.conf; chmod 644 /etc/opt/edged/edged.conf
+exec %(bin)s/edged -n --json -c /etc/opt/edged/edged.conf
 """ % {"d": d, "conf": os.path.join(TOP, "config", "edged.conf"), "bin": where}
     return subprocess.run(["unshare", "--net", "--mount", "--uts", "sh", "-c", script], capture_output=True, text=True, timeout=60)

@@ -239,6 +239,9 @@ def test_up_to_four_links(world, partner):
     wait_for("the link of an earlier test to end", lambda: not any(x["links"] for x in partners(world)["partners"] if x["partner"] == "sip.northwind.example"))
     p.on_request = lambda c, m: False
     p.deaf = True
+    # Small buffers below TLS, or it takes megabytes until anything waits.
+    world.lab.sysctl("edge", net__ipv4__tcp_wmem="4096 16384 65536")
+    world.lab.sysctl("load", net__ipv4__tcp_rmem="4096 32768 65536")
     body = b"x" * 30000
 
     def pressed():
@@ -247,8 +250,10 @@ def test_up_to_four_links(world, partner):
         return row(world)["links"] == 4
     ask = from_inside(world.fe, "MESSAGE", "sip:nina@northwind.example", to="sip:nina@northwind.example", frm=ALICE, body=b"x")
     wait_for("the first link", lambda: row(world)["links"] == 1)
-    wait_for("four links", pressed, 20.0, 0.1)
+    wait_for("four links", pressed, 30.0, 0.05)
     assert len([c for c in partners(world)["connections"] if c["opened_by"] == "us" and "sip.northwind.example" in c["certificate"]]) == 4
+    world.lab.sysctl("edge", net__ipv4__tcp_wmem="4096 16384 4194304")
+    world.lab.sysctl("load", net__ipv4__tcp_rmem="4096 131072 6291456")
     assert ask
 
 
