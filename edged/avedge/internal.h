@@ -118,6 +118,8 @@ void notes_collect(struct avedge *av);
 
 /* sessions.c */
 void sessions_write(struct avedge *av, struct svc_ctl_reply *reply);
+/* client: address and port as sessions_write shows them. */
+void sessions_kick(struct avedge *av, struct str client, struct svc_ctl_reply *reply);
 
 /* client.c */
 void client_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);

@@ -274,10 +274,11 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 {
 	struct avedge *av = room;
 
-	(void)arg;
 	notes_collect(av);
 	if (str_eq(verb, STR("sessions"))) {
 		sessions_write(av, reply);
+	} else if (str_eq(verb, STR("kick"))) {
+		sessions_kick(av, arg, reply);
 	} else if (str_eq(verb, STR("status"))) {
 		svc_reply(reply, "{\"allocations\":%u,\"tcp_clients\":%u,\"draining\":%s}",
 		    turn_server_allocations(av->server), av->n_clients,

@@ -56,3 +56,32 @@ sessions_write(struct avedge *av, struct svc_ctl_reply *reply)
 	turn_server_each(av->server, list_one, &l);
 	svc_reply(reply, "],\"left_out\":%u}", l.left_out);
 }
+
+struct wanted {
+	struct addr client;
+	struct turn_allocation *found;
+};
+
+static void
+find_one(const struct turn_allocation *a, void *arg)
+{
+	struct wanted *w = arg;
+
+	if (a->state == TURN_LIVE && addr_eq(&a->flow.client, &w->client))
+		w->found = (struct turn_allocation *)a;
+}
+
+/* By the client's address, since numbers of allocations are those of one worker each. */
+void
+sessions_kick(struct avedge *av, struct str client, struct svc_ctl_reply *reply)
+{
+	struct wanted w = {.found = NULL};
+
+	if (addr_parse(&w.client, client) == ED_OK && w.client.port)
+		turn_server_each(av->server, find_one, &w);
+	if (w.found) {
+		turn_server_end(av->server, w.found, "kicked", &av->acts);
+		egress_run(av);
+	}
+	svc_reply(reply, "{\"kicked\":%s}", w.found ? "true" : "false");
+}

@@ -29,7 +29,7 @@ static const struct {
     {"partners", print_services, "federation partners and the watch list"},
     {"nexthop", print_services, "members of the next hop pool"},
     {"webconf", print_services, "conferencing servers and meetings"},
-    {"kick", print_kick, "end a session: kick ID"},
+    {"kick", print_kick, "end a session: kick FLOW, or kick ADDRESS:PORT of a relay client"},
     {"release", print_services, "take a partner off the watch list: release DOMAIN"},
     {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},
     {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},

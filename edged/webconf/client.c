@@ -764,3 +764,18 @@ client_far_lost(struct client *c, uint32_t after_ms)
 	c->close_at_ms = now(c) + after_ms;
 	schedule(c);
 }
+
+struct client *
+client_at(struct list *link, struct client_facts *ret)
+{
+	static const char *const states[] = {"tls", "admission", "opening", "meeting"};
+	struct client *c = LIST_OF(link, struct client, link);
+
+	*ret = (struct client_facts){.id = c->id,
+	    .peer = c->peer,
+	    .state = c->why ? "ending" : states[c->state],
+	    .age_s = (now(c) - c->accepted_ms) / 1000,
+	    .in = c->pump.in,
+	    .out = c->pump.out};
+	return c;
+}

@@ -12,17 +12,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/str.h"
 #include "proto/h2/h2.h"
 #include "webconf/counters.h"
 
-struct addr;
+struct list;
 struct client;
 struct webconf;
 
 /* fd is taken over. */
 void client_accept(struct webconf *w, int fd, const struct addr *peer, const struct addr *local);
 void client_end(struct client *c, enum client_end why);
+
+/* What `edgectl sessions` shows of one. */
+struct client_facts {
+	uint64_t id;
+	struct addr peer;
+	const char *state;
+	uint64_t age_s, in, out;
+};
+/* link: a member of webconf.clients. */
+struct client *client_at(struct list *link, struct client_facts *ret);
 /* Read nobody, or everybody again: webconf holds too much. */
 void client_throttle(struct client *c, bool on);
 

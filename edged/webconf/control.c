@@ -14,6 +14,7 @@
 #include "svc/svc.h"
 #include "webconf/counters.h"
 #include "webconf/link.h"
+#include "webconf/sessions.h"
 #include "webconf/view.h"
 
 static void
@@ -123,8 +124,15 @@ webconf_control(void *room, struct str verb, struct str arg, struct svc_ctl_repl
 	static const struct str add = {"ticket add ", 11}, revoke = {"ticket revoke ", 14};
 	struct webconf *w = room;
 
-	if (!str_eq(verb, STR("webconf")) && !str_eq(verb, STR("sessions")) &&
-	    !str_eq(verb, STR("status")))
+	if (str_eq(verb, STR("sessions"))) {
+		sessions_write(w, arg, reply);
+		return;
+	}
+	if (str_eq(verb, STR("kick"))) {
+		sessions_kick(w, arg, reply);
+		return;
+	}
+	if (!str_eq(verb, STR("webconf")) && !str_eq(verb, STR("status")))
 		return;
 	if (str_starts_nocase(arg, add))
 		ticket_add(w, str_from(arg, add.n), reply);

@@ -83,6 +83,7 @@ static struct stats_row ends[CLIENT_END__N] = {
     [CLIENT_INSIDE_RESET] = D("inside_reset"),
     [CLIENT_LINK_LOST] = D("link_lost"),
     [CLIENT_DRAINED] = D("drained"),
+    [CLIENT_KICKED] = D("kicked"),
     [CLIENT_NO_MEMORY] = D("no_memory"),
 };
 
@@ -90,7 +91,7 @@ static const char *const end_names[CLIENT_END__N] = {"under_way", "closed", "res
     "handshake_timeout", "ticket_unknown", "ticket_expired", "ticket_used", "ticket_revoked",
     "sni_unknown", "preface_bad", "timeout", "no_server", "links_full", "server_refused",
     "open_timeout", "first_flight", "first_octet_timeout", "framing", "idle", "half_open", "slow",
-    "lifetime", "inside_reset", "link_lost", "drained", "no_memory"};
+    "lifetime", "inside_reset", "link_lost", "drained", "kicked", "no_memory"};
 
 const char *
 client_end_name(enum client_end e)

@@ -32,6 +32,10 @@ def forms(n):
     return [mid, mid[::-1]]
 
 
+PIECE = 1 << 18
+ZEROS = bytes(PIECE + 64)
+
+
 def memory(pid):
     with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as mem:
         for ln in maps:
@@ -42,9 +46,13 @@ def memory(pid):
             for at in range(lo, hi, 16 << 20):
                 try:
                     mem.seek(at)
-                    yield mem.read(min(hi - at, (16 << 20) + 64))
+                    block = mem.read(min(hi - at, (16 << 20) + 64))
                 except OSError:
                     break
+                for i in range(0, len(block), PIECE):
+                    piece = block[i:i + PIECE + 64]
+                    if piece != ZEROS[:len(piece)]:  # most of a service's memory was never touched
+                        yield piece
 
 
 def found(pid, needles):

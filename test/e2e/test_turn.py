@@ -15,6 +15,7 @@ import time
 import pytest
 
 import lab as lablib
+from av import sessions
 from turn import CONNECT, REFRESH, TCP, Refused, Turn, address_of, attr, attrs
 
 AV_OUT, AV_IN = "203.0.113.12", lablib.EDGE_IN
@@ -247,6 +248,28 @@ def test_dont_fragment(lab, av):
                 break
         assert p[28:30] == b"yy" and len(p) == 1500 and p[6] & 0x40
     raw.close()
+
+
+def test_an_allocation_is_kicked(lab, av):
+    """edgectl kick ADDRESS:PORT ends that client's allocation, whichever worker holds it, and no other."""
+    for how in ("udp", "tcp"):
+        with Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD, how) as a, Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD) as b:
+            a.allocate()
+            b.allocate()
+            one, other = ("%s:%d" % x.s.getsockname() for x in (a, b))
+            assert {one, other} <= set(sessions(av))
+            av.ctl("kick", one)
+            held = sessions(av)
+            assert one not in held and other in held
+            av.wait_log("allocation_ended alloc=.* why=kicked")
+            with pytest.raises(lablib.LabError):
+                av.ctl("kick", one)
+            if how == "tcp":
+                with pytest.raises((ConnectionError, OSError)):
+                    a.rx()
+            else:
+                assert a.code(REFRESH) == 437
+            assert b.code(REFRESH) == 0
 
 
 def test_who_only_waits_is_put_out(lab, av):

@@ -2,6 +2,7 @@
 """The Web Conferencing Edge with its connector: numbers in names are those of psom-webconf 13."""
 import base64
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -647,3 +648,26 @@ def test_killed_role_comes_back(lab, meeting, edged):
     s = meeting.join(meeting.ticket(), b"again")
     says(s, b"again")
     s.close()
+
+
+def test_a_guest_is_listed_and_kicked(lab, meeting):
+    """edgectl sessions shows guests, with a filter; kick ends that one and leaves the other."""
+    a, b = meeting.join(meeting.ticket(), b"a"), meeting.join(meeting.ticket(), b"b")
+    assert says(a, b"a") and says(b, b"b")
+
+    def listed(word):
+        answer = json.loads(meeting.edged.ctl("--json", "sessions", word))
+        return [s for svc in answer["services"] if svc["role"] == "webconf" for s in svc["answer"]["sessions"]]
+    mine = listed('%s:%d"' % a.getsockname()[:2])
+    assert len(mine) == 1 and mine[0]["state"] == "meeting" and mine[0]["octets_in"] >= 1, mine
+    assert len(listed('"kind":"guest"')) >= 2
+    before = meeting.ended("kicked")
+    meeting.edged.ctl("kick", mine[0]["flow"])
+    closed(a, 20)
+    meeting.wait_ended("kicked", before)
+    meeting.edged.wait_log("guest_kicked flow=" + mine[0]["flow"])
+    b.sendall(b"c")
+    assert says(b, b"c")
+    b.close()
+    meeting.edged.ctl("kick", mine[0]["flow"], check=False)  # gone
+    meeting.wait_ended("kicked", before)
