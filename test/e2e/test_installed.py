@@ -124,6 +124,10 @@ def test_start_serves_and_is_locked_in(machine, lab, fe):
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 131072:  # a host that nobody can lift: not the unit's doing
         warnings = {w for w in warnings if not w.startswith("descriptor limit")}
     assert warnings == set(), "degraded by the sandbox of the unit"
+    # The helper that asks the DNS starts and reads the files within that sandbox too.
+    report = json.loads(machine.run("edgectl", "--json", "check", "--live")[1])
+    assert {c["binding"] for c in report["certificates"]} == {"external", "internal", "av_auth"}, report
+    assert not {f["rule"] for f in report["findings"]} & {"CHECK", "CERT-ALL-01", "PORT-03"}, report
     users = {}
     for pid in [show["MainPID"]] + [str(x["pid"]) for x in s["services"]]:
         st = dict(x.split(":", 1) for x in machine.read("/proc/%s/status" % pid).splitlines())
