@@ -154,6 +154,8 @@ def test_reload_under_load(lab, fe, edge):
             t = time.monotonic()
             code, _, err = ctl(lab, "reload")
             slowest = max(slowest, time.monotonic() - t)
+            mark = len(talk.acked)
+            wait_for("traffic to go on", lambda: len(talk.acked) > mark + 20)
             assert code == 0, err
             good += 1
             if i % 4 == 3:
