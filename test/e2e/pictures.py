@@ -60,7 +60,7 @@ def take_top(lab, edged, busy):
     subprocess.run(t + ["new-session", "-d", "-x", str(COLS), "-y", str(LINES), command], check=True)
     try:
         n = busy()
-        wait_for("three periods of load", lambda: busy() > n + 300, 60)
+        wait_for("three periods of load", lambda: busy() > n + 1200, 90)
         return subprocess.run(t + ["capture-pane", "-p", "-e"], check=True, capture_output=True, text=True).stdout
     finally:
         subprocess.run(t + ["kill-server"])

@@ -273,6 +273,11 @@ def test_trace(world, tmp_path):
     assert r.returncode == 0 and r.stdout.count("MESSAGE sip:bob@contoso.com SIP/2.0") == 2 and r.stdout.count("SIP/2.0 200") == 2, r.stdout + r.stderr
     assert "bad" not in r.stdout and "incorrect" not in r.stdout and "udp sum ok" in r.stdout, r.stdout
     assert LOAD[12] + "." in r.stdout and "x" * 20 not in r.stdout
+    talk = threading.Timer(0.5, lambda: a.message("sip:bob@contoso.com"))
+    talk.start()
+    code, out, err = ctl(world.lab, "--json", "trace", "sip:alice@contoso.com", "-", "3")  # held against its shape line by line
+    talk.join()
+    assert code == 0 and len(out.splitlines()) == 4, (out, err)
     assert ctl(world.lab, "trace")[0] == 2 and ctl(world.lab, "trace", "x", pcap)[0] == 1  # no word; the file is there
     a.close()
     b.close()
