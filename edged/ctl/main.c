@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/wipe.h"
 #include "ctl/ctl.h"
 #include "ctl/import.h"
 
@@ -55,7 +56,7 @@ print_help(FILE *out)
 
 /* RFC 8489 9.2.2: the key of a long-term user, so that no password stands in the file. */
 static int
-turn_key(const char *name, const char *realm)
+turn_key(const char *name, const char *realm, FILE *out, FILE *err)
 {
 	struct termios before, quiet;
 	bool terminal = tcgetattr(STDIN_FILENO, &before) == 0;
@@ -82,13 +83,60 @@ turn_key(const char *name, const char *realm)
 	parts[3] = STR(":");
 	parts[4] = str_of(password);
 	if (!*password || digest_setup() < 0 || digest_md5(parts, 5, key) < 0) {
-		fputs("edgectl: no password, or no MD5 in libcrypto\n", stderr);
+		fputs("edgectl: no password, or no MD5 in libcrypto\n", err);
 		return CTL_NO;
 	}
+	wipe(password, sizeof(password));
 	for (size_t i = 0; i < sizeof(key); i++)
-		printf("%02x", key[i]);
-	putchar('\n');
+		fprintf(out, "%02x", key[i]);
+	fputc('\n', out);
+	wipe(key, sizeof(key));
 	return CTL_DONE;
+}
+
+static void
+put_member(struct json *j, const char *name, const char *text)
+{
+	struct str s = str_of(text ? text : "");
+
+	while (s.n && s.p[s.n - 1] == '\n')
+		s.n--;
+	json_key(j, name);
+	json_text(j, s);
+}
+
+/* What asks no daemon: as it is, or as one answer with what was printed and what was said of it. */
+static int
+run_local(char **words, int n_words, bool json)
+{
+	char *text = NULL, *said = NULL;
+	size_t text_n, said_n;
+	FILE *out = json ? open_memstream(&text, &text_n) : stdout;
+	FILE *err = json ? open_memstream(&said, &said_n) : stderr;
+	bool key = strcmp(words[0], "turn-key") == 0;
+	struct json j = {0};
+	int code = CTL_NO;
+
+	if (out && err)
+		code = key ? turn_key(words[1], words[2], out, err)
+			   : import_topology(words[1], n_words == 3 ? words[2] : NULL, out, err);
+	if (!json)
+		return code;
+	if (out)
+		fclose(out);
+	if (err)
+		fclose(err);
+	json_fmt(&j, "{\"ok\":%s", code == CTL_DONE ? "true" : "false");
+	if (code == CTL_DONE)
+		put_member(&j, key ? "key" : "conf", text);
+	put_member(&j, code == CTL_DONE ? "said" : "why", said);
+	printf("%s}\n", j.failed ? "{\"ok\":false" : j.p);
+	if (text)
+		wipe(text, strlen(text));
+	free(text);
+	free(said);
+	json_done(&j);
+	return code;
 }
 
 static int
@@ -151,12 +199,11 @@ main(int argc, char **argv)
 		print_help(stderr);
 		return CTL_USAGE;
 	}
-	if (argc == 3 && strcmp(argv[0], "turn-key") == 0)
-		return turn_key(argv[1], argv[2]);
+	if ((argc == 3 && strcmp(argv[0], "turn-key") == 0) ||
+	    ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0))
+		return run_local(argv, argc, json);
 	if (argc >= 1 && strcmp(argv[0], "trace") == 0)
 		return ctl_trace(path ? path : DEFAULT_SOCKET, json, argc - 1, argv + 1);
-	if ((argc == 2 || argc == 3) && strcmp(argv[0], "import-topology") == 0)
-		return import_topology(argv[1], argc == 3 ? argv[2] : NULL, stdout, stderr);
 	if (argc == 1 && strcmp(argv[0], "top") == 0)
 		return ctl_top(path ? path : DEFAULT_SOCKET, json, stdout);
 	if (argc == 1 && strcmp(argv[0], "diagram") == 0)

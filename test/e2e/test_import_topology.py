@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """`edgectl import-topology`: what it prints is a configuration that `edged -n` understands, with the values of the topology in their
 places; what it cannot use it says; a hostile file gets no word between our quotes."""
+import hashlib
+import json
 import os
 import re
 import subprocess
 
 import pytest
 
+import shapes
 from lab import TOP, conf_read
 
 CORPUS = os.path.join(TOP, "test", "corpus", "topology")
@@ -121,3 +124,19 @@ def test_refused_with_a_reason(text, why):
 def test_no_file():
     code, _, err = run("/nonexistent")
     assert code == 1 and "cannot be read" in err
+
+
+def test_as_json(tmp_path):
+    """What asks no daemon has a documented shape, too: a topology, a refusal, a TURN user's key (MD5 of name:realm:password)."""
+    def ask(*words, text=None):
+        r = subprocess.run([program("edgectl"), "--json", *words], capture_output=True, text=True, input=text, timeout=60)
+        shapes.check(["--json", *words], r.returncode, r.stdout)
+        return r.returncode, json.loads(r.stdout)
+    code, a = ask("import-topology", os.path.join(CORPUS, "published.xml"))
+    assert code == 0 and a["conf"] + "\n" == run(os.path.join(CORPUS, "published.xml"))[1]
+    code, a = ask("import-topology", "/nonexistent")
+    assert code == 1 and "/nonexistent" in a["why"]
+    code, a = ask("turn-key", "kay", "contoso.com", text="sesame\n")
+    assert code == 0 and a["key"] == hashlib.md5(b"kay:contoso.com:sesame").hexdigest()
+    code, a = ask("turn-key", "kay", "contoso.com", text="\n")
+    assert code == 1 and "no password" in a["why"]
