@@ -115,10 +115,14 @@ note_created(const struct turn_allocation *a)
 static void
 note_ended(const struct turn_allocation *a, const char *why)
 {
+	char client[ADDR_STR_LEN];
+
+	/* With the client, so that one client's flood of them hides nobody else's. */
 	log_info(AREA_TURN, "", "allocation_ended",
-	    "alloc=%u why=%s packets_from_client=%" PRIu64 " packets_from_peer=%" PRIu64
+	    "alloc=%u client=%s why=%s packets_from_client=%" PRIu64 " packets_from_peer=%" PRIu64
 	    " bytes_from_client=%" PRIu64 " bytes_from_peer=%" PRIu64,
-	    a->id, why, a->packets[0], a->packets[1], a->bytes[0], a->bytes[1]);
+	    a->id, addr_str(&a->flow.client, client), why, a->packets[0], a->packets[1],
+	    a->bytes[0], a->bytes[1]);
 }
 
 /* Other workers hold ports of the range too: edgectl sessions shows all of them. */

@@ -6,6 +6,7 @@
 
 #include "avedge/internal.h"
 #include "proto/turn/allocation.h"
+#include "svc/log.h"
 
 #define LISTED_MAX 640u /* bytes of one allocation's entry */
 struct listing {
@@ -80,6 +81,10 @@ sessions_kick(struct avedge *av, struct str client, struct svc_ctl_reply *reply)
 	if (addr_parse(&w.client, client) == ED_OK && w.client.port)
 		turn_server_each(av->server, find_one, &w);
 	if (w.found) {
+		char text[ADDR_STR_LEN];
+
+		log_notice(AREA_TURN, "", "session_kicked", "alloc=%u client=%s", w.found->id,
+		    addr_str(&w.client, text));
 		turn_server_end(av->server, w.found, "kicked", &av->acts);
 		egress_run(av);
 	}

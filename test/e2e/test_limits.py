@@ -118,15 +118,15 @@ def test_too_many_connections_from_one_address(world, bystander):
         s.close()
 
 
-def test_never_reads(world, bystander):
-    """The output of a peer that does not read is bounded; then its connection goes, and memory stays flat."""
+def never_reads(world):
+    """16 MB for a peer that does not read: its output is bounded, then its connection goes. Returns by how many KB the worker grew."""
     c = sip.Client(world.lab, "deaf", source=LOAD[6])
     c.register()
     reg = world.fe.request("REGISTER", c.reg_call_id)
     io = sip.io()
     io.loop.call_soon_threadsafe(c.conn.w.transport.pause_reading)
     pid = world.edged.pids()[0]
-    before = rss_kb(pid)
+    before, begun = rss_kb(pid), len(world.edged.log())
     body = b"y" * 8000
     link = world.fe.open_conns()[0]
     n = 0
@@ -138,12 +138,16 @@ def test_never_reads(world, bystander):
         n += 1
         if i % 100 == 99:
             time.sleep(0.02)
-    world.edged.wait_log(r"output|never_reads|too_slow|ACC-2012", 10)
+    world.edged.wait_log(r"output|never_reads|too_slow|ACC-2012", 20, since=begun)
     time.sleep(1.0)
     io.loop.call_soon_threadsafe(c.conn.w.transport.resume_reading)
     c.conn.wait_closed(5)
-    grown = rss_kb(pid) - before
-    assert grown < (40000 if asan(pid) else 6000), "grew by %d KB" % grown
+    return rss_kb(pid) - before
+
+
+def test_never_reads(world, bystander):
+    """Its memory is held by test_memory.py: the sanitizers keep what is freed."""
+    never_reads(world)
 
 
 def rss_kb(pid):

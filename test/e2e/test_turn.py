@@ -261,7 +261,7 @@ def test_an_allocation_is_kicked(lab, av):
             av.ctl("kick", one)
             held = sessions(av)
             assert one not in held and other in held
-            av.wait_log("allocation_ended alloc=.* why=kicked")
+            av.wait_log("session_kicked alloc=.* client=" + re.escape(one))
             with pytest.raises(lablib.LabError):
                 av.ctl("kick", one)
             if how == "tcp":
