@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/value.h"
 
 /* The sheet, in user units. */
 #define WIDTH      1240
@@ -75,20 +76,6 @@ struct sheet {
 };
 
 /* ---- answers ---- */
-
-static const char *
-text_of(struct json_value v, const char *key, char *buf, size_t room)
-{
-	return json_plain(json_get(v, key), buf, room);
-}
-
-static long
-number_of(struct json_value v, const char *key)
-{
-	char buf[32];
-
-	return strtol(text_of(v, key, buf, sizeof(buf)), NULL, 10);
-}
 
 static void
 add_line(struct row *r, bool outside, bool leaves, const char *text)
@@ -174,14 +161,14 @@ read_outgoing(struct sheet *s)
 	char host[128], text[TEXT_LEN + 16];
 
 	if (*text_of(o, "next_hop", host, sizeof(host))) {
-		snprintf(text, sizeof(text), "TCP %ld \302\267 SIP to the next hop",
+		snprintf(text, sizeof(text), "TCP %lld \302\267 SIP to the next hop",
 		    number_of(o, "next_hop_port"));
 		add_line(row_of(s, "access"), false, true, text);
 	}
 	if (str_eq(json_get(o, "partners").raw, STR("true")))
 		add_line(row_of(s, "access"), true, true, "TCP 5061 \302\267 SIP to partners");
 	if (number_of(o, "relay_port_max")) {
-		snprintf(text, sizeof(text), "UDP, TCP %ld-%ld \302\267 relay",
+		snprintf(text, sizeof(text), "UDP, TCP %lld-%lld \302\267 relay",
 		    number_of(o, "relay_port_min"), number_of(o, "relay_port_max"));
 		add_line(row_of(s, "av"), true, true, text);
 	}
@@ -244,7 +231,7 @@ put_certificate(struct sheet *s, const char *binding, int y)
 	char text[TEXT_LEN], name[32];
 
 	while (json_element(&it, &c)) {
-		long days = number_of(c, "days_left");
+		long days = (long)number_of(c, "days_left");
 
 		if (strcmp(text_of(c, "binding", name, sizeof(name)), binding) != 0)
 			continue;

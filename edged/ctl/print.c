@@ -8,29 +8,10 @@
 #include <time.h>
 
 #include "ctl/ctl.h"
+#include "ctl/value.h"
 
 #define COLUMNS_MAX 24u
 #define TEXT_LEN    256u
-
-static const char *
-text_of(struct json_value v, const char *key, char *buf)
-{
-	return json_plain(json_get(v, key), buf, TEXT_LEN);
-}
-
-static bool
-is_true(struct json_value v, const char *key)
-{
-	return str_eq(json_get(v, key).raw, STR("true"));
-}
-
-static long long
-number_of(struct json_value v, const char *key)
-{
-	char buf[TEXT_LEN];
-
-	return strtoll(text_of(v, key, buf), NULL, 10);
-}
 
 /* The answer is no: say why. */
 static int
@@ -63,12 +44,12 @@ print_service(struct json_value s, FILE *out)
 	char role[TEXT_LEN], state[TEXT_LEN], why[TEXT_LEN];
 	struct json_value w;
 
-	fprintf(out, "  %-10s %-3lld %-9s pid %-8lld up ", text_of(s, "role", role),
-	    number_of(s, "worker"), text_of(s, "state", state), number_of(s, "pid"));
+	fprintf(out, "  %-10s %-3lld %-9s pid %-8lld up ", text_of(s, "role", role, TEXT_LEN),
+	    number_of(s, "worker"), text_of(s, "state", state, TEXT_LEN), number_of(s, "pid"));
 	print_span(out, number_of(s, "uptime_s"));
 	if (number_of(s, "restarts") > 0)
 		fprintf(out, ", restarts %lld", number_of(s, "restarts"));
-	text_of(s, "why", why);
+	text_of(s, "why", why, TEXT_LEN);
 	fprintf(out, "%s%s\n", *why ? ", " : "", why);
 	while (json_element(&it, &w)) {
 		char text[TEXT_LEN];
@@ -84,10 +65,11 @@ print_finding(struct json_value f, FILE *out)
 
 	json_plain(json_get(f, "text"), text, sizeof(text));
 	json_plain(json_get(f, "todo"), todo, sizeof(todo));
-	fprintf(out, "  %-8s %-12s", text_of(f, "severity", sev), text_of(f, "rule", rule));
-	if (*text_of(f, "file", file))
+	fprintf(out, "  %-8s %-12s", text_of(f, "severity", sev, TEXT_LEN),
+	    text_of(f, "rule", rule, TEXT_LEN));
+	if (*text_of(f, "file", file, TEXT_LEN))
 		fprintf(out, " %s:%lld", file, number_of(f, "line"));
-	if (*text_of(f, "key", key))
+	if (*text_of(f, "key", key, TEXT_LEN))
 		fprintf(out, " %s", key);
 	fprintf(out, " %s%s%s%s\n", text, *todo ? "; " : "", todo,
 	    is_true(f, "lowered") ? " [edge.lab]" : "");
@@ -103,13 +85,13 @@ print_status(struct json_value v, FILE *out)
 
 	if (!is_true(v, "ok"))
 		return print_no(v);
-	fprintf(out, "edged %s, %s, %s, up ", text_of(v, "version", a), text_of(v, "fqdn", b),
-	    text_of(v, "state", c));
+	fprintf(out, "edged %s, %s, %s, up ", text_of(v, "version", a, TEXT_LEN),
+	    text_of(v, "fqdn", b, TEXT_LEN), text_of(v, "state", c, TEXT_LEN));
 	print_span(out, number_of(v, "uptime_s"));
-	fprintf(out, "\nconfiguration %s (%s), %lld reloads", text_of(v, "file", a),
-	    text_of(v, "config", d), number_of(v, "reloads"));
+	fprintf(out, "\nconfiguration %s (%s), %lld reloads", text_of(v, "file", a, TEXT_LEN),
+	    text_of(v, "config", d, TEXT_LEN), number_of(v, "reloads"));
 	if (number_of(last, "at") && !is_true(last, "ok"))
-		fprintf(out, ", the last one refused: %s", text_of(last, "why", b));
+		fprintf(out, ", the last one refused: %s", text_of(last, "why", b, TEXT_LEN));
 	fputs("\n", out);
 	if (is_true(v, "lab"))
 		fputs("LABORATORY MODE: host rules are warnings\n", out);
@@ -123,9 +105,9 @@ print_status(struct json_value v, FILE *out)
 	fputs("listeners\n", out);
 	it = json_get(v, "listeners").raw;
 	while (json_element(&it, &one))
-		fprintf(out, "  %-4s %-24s %-8s %s\n", text_of(one, "proto", a),
-		    text_of(one, "address", b), text_of(one, "interface", c),
-		    text_of(one, "service", d));
+		fprintf(out, "  %-4s %-24s %-8s %s\n", text_of(one, "proto", a, TEXT_LEN),
+		    text_of(one, "address", b, TEXT_LEN), text_of(one, "interface", c, TEXT_LEN),
+		    text_of(one, "service", d, TEXT_LEN));
 	it = json_get(v, "findings").raw;
 	if (it.n > 2)
 		fputs("findings\n", out);
@@ -150,15 +132,15 @@ print_certs(struct json_value v, FILE *out)
 
 		gmtime_r(&end, &tm);
 		strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%SZ", &tm);
-		fprintf(out, "%s\n", text_of(c, "binding", a));
-		fprintf(out, "  subject    %s\n", text_of(c, "subject", a));
+		fprintf(out, "%s\n", text_of(c, "binding", a, TEXT_LEN));
+		fprintf(out, "  subject    %s\n", text_of(c, "subject", a, TEXT_LEN));
 		fputs("  names     ", out);
 		while (json_element(&names, &n))
 			fprintf(out, " %s", json_plain(n, a, sizeof(a)));
-		fprintf(out, "\n  issuer     %s\n", text_of(c, "issuer", a));
-		fprintf(out, "  serial     %s\n", text_of(c, "serial", a));
-		fprintf(out, "  sha256     %s\n", text_of(c, "sha256", a));
-		fprintf(out, "  key        %s, chain of %lld\n", text_of(c, "key", a),
+		fprintf(out, "\n  issuer     %s\n", text_of(c, "issuer", a, TEXT_LEN));
+		fprintf(out, "  serial     %s\n", text_of(c, "serial", a, TEXT_LEN));
+		fprintf(out, "  sha256     %s\n", text_of(c, "sha256", a, TEXT_LEN));
+		fprintf(out, "  key        %s, chain of %lld\n", text_of(c, "key", a, TEXT_LEN),
 		    number_of(c, "chain"));
 		fprintf(out, "  not after  %s (%lld days left)\n", day, number_of(c, "days_left"));
 	}
@@ -166,9 +148,10 @@ print_certs(struct json_value v, FILE *out)
 	while (json_element(&it, &c)) {
 		char serial[TEXT_LEN], binding[TEXT_LEN];
 
-		text_of(c, "binding", binding);
+		text_of(c, "binding", binding, TEXT_LEN);
 		fprintf(out, "%lld connections live under %s, %s\n", number_of(c, "connections"),
-		    text_of(c, "serial", serial), *binding ? binding : "which was replaced");
+		    text_of(c, "serial", serial, TEXT_LEN),
+		    *binding ? binding : "which was replaced");
 	}
 	return 0;
 }
@@ -328,7 +311,8 @@ print_services(struct json_value v, FILE *out)
 	if (!is_true(v, "ok"))
 		return print_no(v);
 	while (json_element(&it, &s)) {
-		fprintf(out, "%s %lld\n", text_of(s, "role", text), number_of(s, "worker"));
+		fprintf(
+		    out, "%s %lld\n", text_of(s, "role", text, TEXT_LEN), number_of(s, "worker"));
 		print_answer(json_get(s, "answer"), out);
 	}
 	it = json_get(v, "silent").raw;
@@ -348,7 +332,7 @@ print_kick(struct json_value v, FILE *out)
 		return print_no(v);
 	while (json_element(&it, &s))
 		if (is_true(json_get(s, "answer"), "kicked")) {
-			fprintf(out, "ended, at %s %lld\n", text_of(s, "role", role),
+			fprintf(out, "ended, at %s %lld\n", text_of(s, "role", role, TEXT_LEN),
 			    number_of(s, "worker"));
 			return 0;
 		}

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/value.h"
 #include "ctl/top.h"
 
 #define PERIOD_MS    2000
@@ -63,20 +64,6 @@ look_take(const char *path, struct look *ret)
 
 /* ---- drawing ---- */
 
-static const char *
-text_of(struct json_value v, const char *key, char *buf, size_t room)
-{
-	return json_plain(json_get(v, key), buf, room);
-}
-
-static long
-number_of(struct json_value v, const char *key)
-{
-	char buf[32];
-
-	return strtol(text_of(v, key, buf, sizeof(buf)), NULL, 10);
-}
-
 static void
 say(int y, int x, int pair, const char *text)
 {
@@ -89,7 +76,7 @@ static int
 draw_head(const struct look *l)
 {
 	char a[128], b[32], c[24], line[256];
-	long up = number_of(l->status, "uptime_s");
+	long up = (long)number_of(l->status, "uptime_s");
 
 	snprintf(line, sizeof(line), "%s  edged %s  %s  up %ldd %02ld:%02ld:%02ld",
 	    text_of(l->status, "fqdn", a, sizeof(a)), text_of(l->status, "version", b, sizeof(b)),
@@ -113,7 +100,7 @@ draw_services(const struct look *l, int y)
 	while (json_element(&it, &s) && y < LINES - 1) {
 		bool ready = strcmp(text_of(s, "state", state, sizeof(state)), "ready") == 0;
 
-		snprintf(line, sizeof(line), "%-9s %-2ld %-9s pid %-8ld restarts %-4ld %s",
+		snprintf(line, sizeof(line), "%-9s %-2lld %-9s pid %-8lld restarts %-4lld %s",
 		    text_of(s, "role", role, sizeof(role)), number_of(s, "worker"), state,
 		    number_of(s, "pid"), number_of(s, "restarts"),
 		    text_of(s, "why", why, sizeof(why)));
@@ -131,7 +118,7 @@ draw_certificates(const struct look *l, int y)
 	int x = 0;
 
 	while (json_element(&it, &c)) {
-		long days = number_of(c, "days_left");
+		long days = (long)number_of(c, "days_left");
 		int n = snprintf(line, sizeof(line), "%s: %ld days",
 		    text_of(c, "binding", name, sizeof(name)), days);
 

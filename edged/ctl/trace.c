@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ctl/ctl.h"
+#include "ctl/value.h"
 #include "ctl/trace_write.h"
 
 #define PERIOD_US   200000
@@ -34,14 +35,6 @@ static void
 on_signal(int sig)
 {
 	stopped = 1;
-}
-
-static long long
-number_of(struct json_value v, const char *key)
-{
-	char buf[32];
-
-	return strtoll(json_plain(json_get(v, key), buf, sizeof(buf)), NULL, 10);
 }
 
 static char *
