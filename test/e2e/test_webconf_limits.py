@@ -166,7 +166,7 @@ def test_high_and_low_water(meeting):
         s.sendall(preface(h) + b"\0\1x")
         ss.append(s)
     wait_for("throttling", lambda: meeting.ask()["throttling"], 10)
-    assert meeting.stat("throttling") == 1
+    wait_for("the gauge of it", lambda: meeting.stat("throttling") == 1, 10)
     assert meeting.ask()["queued"] < (1 << 20) + 7 * 262144
     for s in ss[:5]:
         s.close()
