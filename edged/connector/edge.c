@@ -424,6 +424,7 @@ edge_tick(struct timer *t, uint64_t now_ms)
 	}
 	if (!e->h2 || e->dead)
 		return;
+	h2_controls_refill(e->h2);
 	news_flush(e);
 	if (e->left && e->n_clients == 0) {
 		edge_kill(e);

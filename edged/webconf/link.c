@@ -332,6 +332,8 @@ link_tick(struct timer *t, uint64_t now_ms)
 		link_kill(l);
 		return;
 	}
+	if (l->h2)
+		h2_controls_refill(l->h2);
 	if (l->ping_ms && now_ms >= l->ping_ms + ping) {
 		log_warning(AREA_WEBCONF, "WEB-6016", "link_silent", "link=%llx peer=%s",
 		    (unsigned long long)l->id, l->name);

@@ -24,6 +24,7 @@ struct h2 {
 	bool telling; /* inside h2_tell_ready */
 	bool sent_goaway;
 	uint32_t goaway_code;
+	uint32_t n_controls; /* since h2_controls_refill */
 	char fault[96];
 };
 
@@ -334,6 +335,16 @@ token_read(const uint8_t p[8])
 }
 
 static int
+control_came(struct h2 *h)
+{
+	if (++h->n_controls <= H2_CONTROLS_MAX)
+		return 0;
+	snprintf(
+	    h->fault, sizeof(h->fault), "more than %u PING and SETTINGS frames", H2_CONTROLS_MAX);
+	return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int
 on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
 	struct h2 *h = user;
@@ -346,9 +357,13 @@ on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 			h->ops->on_goaway(h, h->arg);
 		return 0;
 	case NGHTTP2_PING:
-		if (frame->hd.flags & NGHTTP2_FLAG_ACK && h->ops->on_ping_ack)
+		if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+			return control_came(h);
+		if (h->ops->on_ping_ack)
 			h->ops->on_ping_ack(h, h->arg, token_read(frame->ping.opaque_data));
 		return 0;
+	case NGHTTP2_SETTINGS:
+		return frame->hd.flags & NGHTTP2_FLAG_ACK ? 0 : control_came(h);
 	case NGHTTP2_HEADERS:
 	case NGHTTP2_DATA:
 		s = stream_of(h, frame->hd.stream_id);
@@ -544,6 +559,12 @@ h2_drained(struct h2 *h)
 	while (!list_is_empty(&h->no_room))
 		stream_due(LIST_OF(h->no_room.next, struct h2_stream, due), &h->ready);
 	return tell_ready(h);
+}
+
+void
+h2_controls_refill(struct h2 *h)
+{
+	h->n_controls = 0;
 }
 
 int

@@ -97,6 +97,8 @@ struct h2_conf {
 	    resets_per_s; /* incoming resets; more ends the session; 0: library's */
 };
 
+#define H2_CONTROLS_MAX 10000u
+
 struct h2 *h2_new(
     const struct h2_conf *conf, const struct h2_out *out, const struct h2_ops *ops, void *arg);
 /* Every stream ends (on_gone, H2_CANCEL). */
@@ -112,6 +114,13 @@ int h2_input(struct h2 *h, struct str bytes) ED_MUST_CHECK;
 /* Output got shorter. Same answers as h2_input. */
 int h2_drained(struct h2 *h) ED_MUST_CHECK;
 int h2_ping(struct h2 *h, uint64_t token) ED_MUST_CHECK;
+/*
+ * Between two calls of this the other end may send H2_CONTROLS_MAX PING and SETTINGS frames, each
+ * of which wants an answer; one more is ED_LIMIT with ENHANCE_YOUR_CALM. The library's own limit
+ * counts answers that wait, which are none while the other end reads. Call it every ten seconds or
+ * so.
+ */
+void h2_controls_refill(struct h2 *h);
 /* Say that no new stream is taken (H2_ANSWERS) or will be opened (H2_OPENS). */
 int h2_goaway(struct h2 *h, enum h2_code code) ED_MUST_CHECK;
 size_t h2_streams(const struct h2 *h);    /* open now */

@@ -600,6 +600,38 @@ hostile_peer(void **state)
 	}
 }
 
+/* Answers that go out at once never wait, so the library's limit does not see this flood. */
+static void
+pings_are_bounded(void **state)
+{
+	static struct raw r;
+
+	for (int refill = 0; refill < 2; refill++) {
+		struct end e;
+		int got = ED_OK;
+		uint32_t sent = 1; /* SETTINGS */
+
+		end_make(&e, H2_ANSWERS);
+		memcpy(r.p, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+		r.n = 24;
+		raw_frame(&r, 4, 0, 0, NULL, 0);
+		assert_int_equal(h2_input(e.h, (struct str){r.p, r.n}), ED_OK);
+		while (got == ED_OK && sent < 3 * H2_CONTROLS_MAX) {
+			r.n = 0;
+			for (int i = 0; i < 500; i++, sent++)
+				raw_frame(&r, 6, 0, 0, "12345678", 8);
+			got = h2_input(e.h, (struct str){r.p, r.n});
+			e.out.n = 0; /* the other end reads */
+			if (refill)
+				h2_controls_refill(e.h);
+		}
+		assert_int_equal(got, refill ? ED_OK : ED_LIMIT);
+		assert_true(refill || sent <= H2_CONTROLS_MAX + 500);
+		h2_free(e.h);
+		free(e.out.p);
+	}
+}
+
 static void
 heads_refused(const struct h2_head *heads, size_t n)
 {
@@ -702,6 +734,7 @@ main(void)
 	    T(who_waits_goes_first),
 	    T(other_ends_limit),
 	    T(ping_comes_back),
+	    T(pings_are_bounded),
 	    T(free_tells_all),
 	    cmocka_unit_test(hostile_peer),
 	    T(header_values_are_checked),
