@@ -92,9 +92,9 @@ def turn_peers():
             if name in A.only.split(","):
                 p[name] = (edged_av(name, more), 2.0, [])
     return pick(p)
-EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;"}
+EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;", "edged-kernel": "kernel_relay = true;"}
 def edged_av(name, more="", workers=1):
-    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more, WORKERS=str(workers))
+    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more, WORKERS=str(workers), DEVICE="lo" if "kernel" in more else "")
     return [BIN + "/edged", "-c", "run/%s-av.conf" % name]
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}

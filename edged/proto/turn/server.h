@@ -231,6 +231,10 @@ void turn_server_peer_input(struct turn_server *s, struct turn_allocation *a,
 /* May this peer connect to the relayed address (TCP)? */
 bool turn_server_peer_accept(
     struct turn_server *s, struct turn_allocation *a, const struct addr *from, uint64_t now_ms);
+/* Packets that a relay below us has carried by itself, as struct turn_fast allows: dir 0 from the
+ * client, 1 from peers. */
+void turn_server_relayed(struct turn_server *s, struct turn_allocation *a, int dir,
+    uint64_t packets, uint64_t bytes);
 /* A TCP connection with a peer has ended: the active one takes the client's with it. */
 void turn_server_peer_closed(struct turn_server *s, struct turn_allocation *a,
     const struct addr *peer, uint64_t now_ms, struct turn_acts *acts);
