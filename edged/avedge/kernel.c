@@ -17,7 +17,7 @@
 
 #define FLOWS_OF_ONE 32u /* more of one relay stay in user space */
 #define COLLECT_MS   1000u
-#define PACKETS_SEEN 4u  /* of a flow before it is worth an entry: checks of ICE are shorter */
+#define PACKETS_SEEN 4u /* of a flow before it is worth an entry: checks of ICE are shorter */
 
 struct fast_flow {
 	struct list link; /* of its av_relay */
@@ -48,8 +48,8 @@ take_counts(struct avedge *av, const struct av_relay *r, struct fast_flow *f)
 		return;
 	av->kernel_packets[f->dir] += now.packets - f->packets;
 	if (r->a)
-		turn_server_relayed(av->server, r->a, f->dir, now.packets - f->packets,
-		    now.bytes - f->bytes);
+		turn_server_relayed(
+		    av->server, r->a, f->dir, now.packets - f->packets, now.bytes - f->bytes);
 	f->packets = now.packets;
 	f->bytes = now.bytes;
 }
@@ -109,8 +109,8 @@ is_ours(const struct avedge *av, const struct addr *a)
 
 /* From the client. ED_STATE: not one for the kernel. */
 static int
-describe_to_peer(struct avedge *av, const struct turn_act *act, struct krelay_key *key,
-    struct krelay_flow *f)
+describe_to_peer(
+    struct avedge *av, const struct turn_act *act, struct krelay_key *key, struct krelay_flow *f)
 {
 	const struct turn_allocation *a = act->a;
 	const struct av_relay *r = act->relay;
@@ -162,8 +162,8 @@ describe_head(const struct avedge *av, const struct turn_act *act, struct krelay
 }
 
 static int
-describe_to_client(struct avedge *av, const struct turn_act *act, struct krelay_key *key,
-    struct krelay_flow *f)
+describe_to_client(
+    struct avedge *av, const struct turn_act *act, struct krelay_key *key, struct krelay_flow *f)
 {
 	const struct turn_allocation *a = act->a;
 	const struct av_relay *r = act->relay;

@@ -1046,7 +1046,8 @@ const struct conf_opt conf_opts[] = {
 	.doc =
 	    "Let the kernel relay established UDP flows by itself (eBPF; Linux 6.1 or later): a "
 	    "fraction of the cost per packet. Needs external.interface and internal.interface and, "
-	    "beside those of edged.service, the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN. "
+	    "beside those of edged.service, the capabilities CAP_BPF, CAP_PERFMON and "
+	    "CAP_NET_ADMIN. "
 	    "What it relays does not pass the packet filter of this host."},
     {.key = "av.coalesce_us",
 	.type = CONF_U32,

@@ -2,9 +2,10 @@
  *
  * krelay/flows.h: a worker's side of the relay in the kernel: enter, read and take out flows.
  *
- * The maps are the supervisor's; a worker has their descriptors and nothing else (its sandbox allows
- * three commands of bpf(2)). What is in the map is a copy of what user space has decided, for
- * KRELAY_LEASE_MS at most: then one packet comes up, is judged as any other, and enters it again.
+ * The maps are the supervisor's; a worker has their descriptors and nothing else (its sandbox
+ * allows three commands of bpf(2)). What is in the map is a copy of what user space has decided,
+ * for KRELAY_LEASE_MS at most: then one packet comes up, is judged as any other, and enters it
+ * again.
  *
  * Spec: docs/decisions/0008-kernel-relay.md.
  */
@@ -34,7 +35,8 @@ int krelay_new(
     const struct krelay_grant *grant, unsigned worker, struct krelay **ret) ED_MUST_CHECK;
 struct krelay *krelay_free(struct krelay *k);
 
-/* Of the leg with this address as listener (its port) or as relay; ED_STATE: the kernel has none. */
+/* Of the leg with this address as listener (its port) or as relay; ED_STATE: the kernel has none.
+ */
 int krelay_leg_of_listener(
     const struct krelay *k, const struct addr *at, uint8_t *ret) ED_MUST_CHECK;
 int krelay_leg_of_relay(const struct krelay *k, uint8_t family, uint8_t *ret) ED_MUST_CHECK;

@@ -65,7 +65,8 @@ struct krelay_flow {
 	__u8 push_n; /* octets of head put in front: 0, 4, 36, 44 */
 	__u8 padded; /* RFC 8489: content up to a multiple of four */
 	__u8 zero[3];
-	__u8 push[KRELAY_PUSH_MAX]; /* lengths and four octets of the transaction id are filled in */
+	__u8
+	    push[KRELAY_PUSH_MAX]; /* lengths and four octets of the transaction id are filled in */
 	__u8 end[4];
 };
 

@@ -7,8 +7,8 @@
  * What it does not know it does not touch: fragments, options, merged packets, other lengths than
  * expected, flows whose time is up or whose worker has died.
  *
- * Content is moved, headers stay: a packet whose checksum is still to be computed (CHECKSUM_PARTIAL,
- * of local senders) remembers where its UDP header is.
+ * Content is moved, headers stay: a packet whose checksum is still to be computed
+ * (CHECKSUM_PARTIAL, of local senders) remembers where its UDP header is.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -77,7 +77,7 @@ struct way {
 	__u32 len;    /* of the frame */
 	__u16 dst_port, udp_len, check;
 	__u8 family, tos;
-	__u32 flow_label; /* IPv6: its first word */
+	__u32 flow_label;               /* IPv6: its first word */
 	__u8 head[KRELAY_PUSH_MAX + 4]; /* that it gets */
 	__u8 content[KRELAY_CONTENT];   /* while it is moved */
 };

@@ -20,8 +20,8 @@ struct krelay_maps;
 extern const char krelay_object_begin[], krelay_object_end[];
 
 /* ED_SYS with *ret_why (static) when the kernel does not take it. */
-int krelay_open(const struct krelay_conf *conf, struct krelay_maps **ret,
-    const char **ret_why) ED_MUST_CHECK;
+int krelay_open(
+    const struct krelay_conf *conf, struct krelay_maps **ret, const char **ret_why) ED_MUST_CHECK;
 int krelay_attach(struct krelay_maps *k, uint32_t ifindex, const char **ret_why) ED_MUST_CHECK;
 struct krelay_maps *krelay_close(struct krelay_maps *k);
 

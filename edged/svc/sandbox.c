@@ -133,7 +133,8 @@ allow_narrow(scmp_filter_ctx ctx)
 static int
 allow_maps(scmp_filter_ctx ctx)
 {
-	static const int commands[] = {BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM};
+	static const int commands[] = {
+	    BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM};
 
 	for (size_t i = 0; i < 3; i++)
 		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,

@@ -351,8 +351,7 @@ turn_ms_data(struct turn_request *q)
 		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
 		return;
 	}
-	turn_relay(
-	    q, &q->a->ms->active_wire, turn_fast_of(q->a, TURN_FAST_BARE, UINT64_MAX));
+	turn_relay(q, &q->a->ms->active_wire, turn_fast_of(q->a, TURN_FAST_BARE, UINT64_MAX));
 }
 
 void

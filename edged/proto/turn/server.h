@@ -117,10 +117,10 @@ struct turn_act {
 	struct pkt *pkt;           /* relayed: the packet given, now trimmed; NULL: bytes */
 	struct str bytes;
 	struct turn_flow flow; /* TO_CLIENT, CLOSE_CLIENT */
-	struct addr peer; /* TO_PEER; TO_CLIENT of a peer's: as the kernel names it */
+	struct addr peer;      /* TO_PEER; TO_CLIENT of a peer's: as the kernel names it */
 	struct turn_fast fast; /* TO_PEER, TO_CLIENT of a peer's */
-	void *relay;       /* TO_PEER, CLOSE_RELAY; TO_CLIENT of a peer's: the room's handle; OPEN_RELAY: not NULL: take
-			      this one, which was reserved */
+	void *relay; /* TO_PEER, CLOSE_RELAY; TO_CLIENT of a peer's: the room's handle; OPEN_RELAY:
+			not NULL: take this one, which was reserved */
 	uint32_t ticket;   /* NEED_KEY, CONNECT, JOIN, CLOSE_PEER */
 	uint8_t family;    /* OPEN_RELAY: 4, 6 */
 	uint8_t transport; /* OPEN_RELAY */
@@ -233,8 +233,8 @@ bool turn_server_peer_accept(
     struct turn_server *s, struct turn_allocation *a, const struct addr *from, uint64_t now_ms);
 /* Packets that a relay below us has carried by itself, as struct turn_fast allows: dir 0 from the
  * client, 1 from peers. */
-void turn_server_relayed(struct turn_server *s, struct turn_allocation *a, int dir,
-    uint64_t packets, uint64_t bytes);
+void turn_server_relayed(
+    struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes);
 /* A TCP connection with a peer has ended: the active one takes the client's with it. */
 void turn_server_peer_closed(struct turn_server *s, struct turn_allocation *a,
     const struct addr *peer, uint64_t now_ms, struct turn_acts *acts);
