@@ -158,6 +158,7 @@ void kernel_note(struct avedge *av, const struct turn_act *act, bool to_client);
 /* Takes r's flows out; their counts have gone to its allocation. */
 void kernel_forget(struct av_relay *r);
 void kernel_forget_all(struct avedge *av);
+/* Counts of the entries to their allocations, once a second; UINT64_MAX: in any case. */
 void kernel_collect(struct avedge *av, uint64_t now_ms);
 
 /* joint.c */

@@ -259,7 +259,8 @@ kernel_collect(struct avedge *av, uint64_t now_ms)
 {
 	if (!av->kernel || now_ms < av->kernel_at_ms + COLLECT_MS)
 		return;
-	av->kernel_at_ms = now_ms;
+	if (now_ms != UINT64_MAX)
+		av->kernel_at_ms = now_ms;
 	turn_server_each(av->server, collect_one, av);
 }
 

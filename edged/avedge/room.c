@@ -279,7 +279,7 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 {
 	struct avedge *av = room;
 
-	kernel_collect(av, loop_now_ms(av->loop));
+	kernel_collect(av, UINT64_MAX);
 	notes_collect(av);
 	if (str_eq(verb, STR("sessions"))) {
 		sessions_write(av, reply);
