@@ -238,7 +238,8 @@ enter_peer(bool six, const uint8_t *head, uint8_t n, bool padded)
 	struct krelay_key key = key_of(six, KRELAY_PEER);
 	struct krelay_flow f = flow_of(six, KRELAY_PEER);
 
-	memcpy(f.push, head, n);
+	if (n)
+		memcpy(f.push, head, n);
 	f.push_n = n;
 	f.padded = padded;
 	enter(&key, &f);
