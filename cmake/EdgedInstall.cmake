@@ -18,6 +18,7 @@ install(FILES docs/man/edged.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES config/edged.conf config/connector.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/edged)
 install(FILES README.md docs/admin-guide.md docs/log-events.md docs/SECURITY.md
   DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES deploy/systemd/kernel-relay.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/edged/systemd)
 install(DIRECTORY deploy/grafana deploy/prometheus DESTINATION ${CMAKE_INSTALL_DATADIR}/edged)
 install(FILES certs/README.md RENAME certificates.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

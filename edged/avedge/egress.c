@@ -7,12 +7,26 @@
 #define PAIR_TRIES 64u
 #include "proto/turn/allocation.h"
 
+/* An answer: the client may have moved a channel or its active destination. */
+static void
+change_of(const struct turn_allocation *a)
+{
+	for (int i = 0; i < 2; i++)
+		if (a->relay[i])
+			kernel_forget(a->relay[i]);
+}
+
 static void
 to_client(struct avedge *av, const struct turn_act *act)
 {
 	struct av_listener *l = &av->listeners[act->flow.listener];
 	struct pkt *p = act->pkt;
 	uint8_t *at;
+
+	if (av->kernel && p)
+		kernel_note(av, act, true);
+	else if (av->kernel && act->a)
+		change_of(act->a);
 
 	if (act->flow.transport == TURN_TCP) {
 		client_send(av, act->flow.conn, p ? pkt_str(p) : act->bytes, act->is_data);
@@ -32,10 +46,12 @@ to_client(struct avedge *av, const struct turn_act *act)
 }
 
 static void
-to_peer(const struct turn_act *act)
+to_peer(struct avedge *av, const struct turn_act *act)
 {
 	struct av_relay *r = act->relay;
 
+	if (av->kernel)
+		kernel_note(av, act, false);
 	if (r->udp)
 		udp_send(r->udp, act->pkt, &act->peer);
 	else
@@ -87,7 +103,7 @@ run_one(struct avedge *av, const struct turn_act *act)
 		to_client(av, act);
 		break;
 	case TURN_ACT_TO_PEER:
-		to_peer(act);
+		to_peer(av, act);
 		break;
 	case TURN_ACT_OPEN_RELAY:
 		open_relay(av, act);
@@ -118,6 +134,10 @@ egress_run(struct avedge *av)
 {
 	const struct turn_acts *acts = &av->acts;
 
+	/* First, so that the line of an allocation's end has all of its counts. */
+	for (uint8_t i = 0; av->kernel && i < acts->n; i++)
+		if (acts->v[i].kind == TURN_ACT_CLOSE_RELAY)
+			kernel_forget(acts->v[i].relay);
 	if (acts->note)
 		notes_write(av, acts);
 	/* An act that makes further ones (a relay to open, a client to close) is always the last.

@@ -21,6 +21,7 @@ struct avedge;
 struct admit;   /* net/admit.h */
 struct client;  /* client.c: a TCP client */
 struct joint;   /* joint.c */
+struct krelay;  /* krelay/flows.h */
 struct stream;  /* net/stream.h */
 struct tls_ctx; /* net/tls.h */
 
@@ -44,6 +45,8 @@ struct av_relay {
 	struct listener *listen;   /* or streams (MS dialect over TCP) */
 	struct list peers;         /* struct peer, peer.c */
 	struct list joints;        /* struct joint, joint.c: RFC 6062 */
+	struct list fast;          /* struct fast_flow, kernel.c */
+	uint32_t n_fast;
 	struct addr bound;
 	uint32_t n_peers;
 	/* Connections that came before the client's Send to their address; peer.c. */
@@ -80,6 +83,9 @@ struct avedge {
 	struct client **by_number; /* conn number -> client; grown */
 	uint32_t n_clients, room_clients, next_client, n_without;
 	uint64_t stream_dropped; /* datagrams for a TCP client that does not read */
+	struct krelay *kernel;   /* NULL: user space relays everything */
+	uint64_t kernel_packets[2], kernel_refused, kernel_at_ms;
+	uint32_t n_kernel; /* flows entered */
 	bool draining, has_ring;
 };
 
@@ -143,6 +149,17 @@ void client_has_allocation(struct avedge *av, uint32_t conn);
 bool client_join(struct avedge *av, uint32_t conn, struct joint *j);
 /* False when they do not fit: the connection must end. *ret_full: joint_client_drained follows. */
 bool client_send_raw(struct avedge *av, uint32_t conn, struct str bytes, bool *ret_full);
+
+/* kernel.c */
+/* Takes what the supervisor has granted; nothing granted is no fault. */
+int kernel_start(struct avedge *av) ED_MUST_CHECK;
+/* One packet was relayed here: enters its flow when it has shown to be one. */
+void kernel_note(struct avedge *av, const struct turn_act *act, bool to_client);
+/* Takes r's flows out; their counts have gone to its allocation. */
+void kernel_forget(struct av_relay *r);
+void kernel_forget_all(struct avedge *av);
+/* Counts of the entries to their allocations, once a second; UINT64_MAX: in any case. */
+void kernel_collect(struct avedge *av, uint64_t now_ms);
 
 /* joint.c */
 void joint_connect(struct avedge *av, struct av_relay *r, uint32_t id, const struct addr *to);

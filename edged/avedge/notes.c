@@ -61,6 +61,10 @@ enum {
 	GAUGE_PORTS_FREE,
 	GAUGE_TCP,
 	GAUGE_SEND_DROPPED,
+	GAUGE_KERNEL_FLOWS,
+	GAUGE_KERNEL_FROM_CLIENT,
+	GAUGE_KERNEL_FROM_PEER,
+	GAUGE_KERNEL_REFUSED,
 	GAUGE__N
 };
 static struct stats_row gauges[GAUGE__N] = {
@@ -74,6 +78,14 @@ static struct stats_row gauges[GAUGE__N] = {
     [GAUGE_TCP] = {"edged_av_tcp_clients", STATS_GAUGE, "TCP connections of clients", 0},
     [GAUGE_SEND_DROPPED] = {"edged_av_packets_dropped_total{reason=\"send\"}", STATS_COUNTER,
 	"Packets dropped", 0},
+    [GAUGE_KERNEL_FLOWS] = {"edged_av_kernel_flows", STATS_GAUGE,
+	"Directions of flows that the kernel relays by itself", 0},
+    [GAUGE_KERNEL_FROM_CLIENT] = {"edged_av_kernel_packets_total{dir=\"from_client\"}",
+	STATS_COUNTER, "Those of the packets relayed that the kernel relayed by itself", 0},
+    [GAUGE_KERNEL_FROM_PEER] = {"edged_av_kernel_packets_total{dir=\"from_peer\"}", STATS_COUNTER,
+	"Those of the packets relayed that the kernel relayed by itself", 0},
+    [GAUGE_KERNEL_REFUSED] = {"edged_av_kernel_refused_total", STATS_COUNTER,
+	"Flows that could not be entered into the kernel's map", 0},
 };
 
 void
@@ -97,6 +109,10 @@ notes_collect(struct avedge *av)
 	gauges[GAUGE_PORTS_FREE].value =
 	    ports_total(av->ports) - (used < ports_total(av->ports) ? used : 0);
 	gauges[GAUGE_TCP].value = av->n_clients;
+	gauges[GAUGE_KERNEL_FLOWS].value = av->n_kernel;
+	gauges[GAUGE_KERNEL_FROM_CLIENT].value = av->kernel_packets[0];
+	gauges[GAUGE_KERNEL_FROM_PEER].value = av->kernel_packets[1];
+	gauges[GAUGE_KERNEL_REFUSED].value = av->kernel_refused;
 	gauges[GAUGE_SEND_DROPPED].value = udp_stats(av->udp)->send_dropped + av->stream_dropped;
 }
 

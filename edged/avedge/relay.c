@@ -84,6 +84,7 @@ relay_new(struct avedge *av, struct turn_allocation *a, uint8_t transport)
 	r->a = a;
 	r->transport = transport;
 	r->conn = a ? a->flow.conn : 0;
+	list_init(&r->fast);
 	peer_init(r);
 	return r;
 }
@@ -150,6 +151,7 @@ av_relay_close(struct av_relay *r)
 {
 	if (!r)
 		return NULL;
+	kernel_forget(r);
 	peer_close_all(r);
 	udp_close(r->udp);
 	listener_free(r->listen);

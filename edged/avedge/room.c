@@ -38,6 +38,7 @@ on_tick(struct timer *t, uint64_t now_ms)
 	if (av->draining && turn_server_allocations(av->server) == 0)
 		svc_drained(av->svc);
 	client_tick(av, now_ms);
+	kernel_collect(av, now_ms);
 	notes_collect(av);
 	timer_set(av->loop, &av->tick, now_ms + TICK_MS);
 }
@@ -203,6 +204,9 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	if (!av->udp || !av->ports || client_pools_new(av) < 0)
 		goto out;
 	choose_udp(av, conf);
+	r = kernel_start(av);
+	if (r < 0)
+		goto out;
 	r = open_listeners(av, ret_why);
 	if (r < 0)
 		goto out;
@@ -250,6 +254,7 @@ commit(void *room)
 	av->tls = av->next_tls;
 	av->next_tls = NULL;
 	turn_server_set_conf(av->server, &av->conf);
+	kernel_forget_all(av);
 }
 
 static void
@@ -274,6 +279,7 @@ control(void *room, struct str verb, struct str arg, struct svc_ctl_reply *reply
 {
 	struct avedge *av = room;
 
+	kernel_collect(av, UINT64_MAX);
 	notes_collect(av);
 	if (str_eq(verb, STR("sessions"))) {
 		sessions_write(av, reply);

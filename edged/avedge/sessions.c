@@ -51,8 +51,10 @@ sessions_write(struct avedge *av, struct svc_ctl_reply *reply)
 {
 	struct listing l = {.reply = reply, .now_ms = loop_now_ms(av->loop)};
 
-	svc_reply(reply, "{\"datagrams\":\"%s\",\"ports_in_use\":%u,\"ports\":%u,\"allocations\":[",
-	    av->has_ring ? "io_uring" : "recvmmsg", ports_in_use(av->ports),
+	svc_reply(reply,
+	    "{\"datagrams\":\"%s\",\"kernel_flows\":%u,\"ports_in_use\":%u,\"ports\":%u,"
+	    "\"allocations\":[",
+	    av->has_ring ? "io_uring" : "recvmmsg", av->n_kernel, ports_in_use(av->ports),
 	    ports_total(av->ports));
 	turn_server_each(av->server, list_one, &l);
 	svc_reply(reply, "],\"left_out\":%u}", l.left_out);

@@ -172,7 +172,7 @@ struct conf {
 		uint32_t max_datagram;
 		uint32_t workers;
 		uint32_t token_lifetime_s;
-		bool io_uring;
+		bool io_uring, kernel_relay;
 		uint32_t coalesce_us;
 		struct conf_list allowed_peers; /* beside inside_peers, from every leg */
 		bool loopback_peers, tcp_allocations;

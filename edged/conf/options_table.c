@@ -1037,6 +1037,18 @@ const struct conf_opt conf_opts[] = {
 	.doc =
 	    "Move datagrams through a restricted io_uring where the kernel has one (6.1 or later); "
 	    "otherwise, and where it is refused, recvmmsg and sendmmsg."},
+    {.key = "av.kernel_relay",
+	.type = CONF_BOOL,
+	.def = "false",
+	AT(av.kernel_relay),
+	.slice = AV,
+	.takes = CONF_TAKES_RESTART,
+	.doc =
+	    "Let the kernel relay established UDP flows by itself (eBPF; Linux 6.1 or later): a "
+	    "fraction of the cost per packet. Needs external.interface and internal.interface and, "
+	    "beside those of edged.service, the capabilities CAP_BPF, CAP_PERFMON and "
+	    "CAP_NET_ADMIN. "
+	    "What it relays does not pass the packet filter of this host."},
     {.key = "av.coalesce_us",
 	.type = CONF_U32,
 	.def = "0",

@@ -328,6 +328,7 @@ hand_out(struct child *c)
 		hand_siblings(c);
 	if (c->sup->shared[c->role] > 0)
 		child_say(c, (struct str){(char *)&shared, 1}, &c->sup->shared[c->role], 1);
+	krelay_hand_out(c);
 	child_say(c, (struct str){(char *)&start, 1}, NULL, 0);
 	return ED_OK;
 }
@@ -520,6 +521,7 @@ child_on_death(struct child *c, int status)
 	if (c->ev)
 		on_readable(c->fd, EV_READ, c);
 	drop_channel(c);
+	krelay_on_death(c);
 	if (s->stopping || c->state == CHILD_STOPPING) {
 		c->pid = 0;
 		c->state = CHILD_STOPPING;

@@ -46,7 +46,7 @@ privilege_to_lock_in(void)
 }
 
 void
-privilege_drop(void)
+privilege_drop(bool keep_net_admin)
 {
 	static const unsigned keep[] = {CAP_CHOWN, CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE,
 	    CAP_FOWNER, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
@@ -56,6 +56,9 @@ privilege_drop(void)
 
 	if (syscall(SYS_capget, &head, have.half) < 0)
 		return;
+	/* The relay in the kernel is taken off its interfaces at the end. */
+	if (keep_net_admin)
+		want.half[CAP_NET_ADMIN / 32].permitted |= bit(CAP_NET_ADMIN);
 	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
 		want.half[keep[i] / 32].permitted |= bit(keep[i]);
 	for (unsigned h = 0; h < 2; h++) {

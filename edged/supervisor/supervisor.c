@@ -408,7 +408,8 @@ start(struct supervisor *s, const char **ret_why)
 	r = watch_signals(s);
 	if (r < 0)
 		return r;
-	privilege_drop();
+	krelay_load(s);
+	privilege_drop(krelay_is_on(s));
 	child_start(child_keyd(s));
 	return ED_OK;
 }
@@ -433,6 +434,7 @@ supervisor_run(struct supervisor *s)
 		fprintf(stderr, "edged: %s\n", why);
 		s->exit_code = 78;
 	}
+	krelay_unload(s);
 	control_close(s);
 	metrics_close(s);
 	certwatch_stop(s);

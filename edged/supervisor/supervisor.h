@@ -19,6 +19,7 @@
 #include "conf/certs.h"
 #include "conf/conf.h"
 #include "conf/report.h"
+#include "krelay/layout.h"
 #include "net/loop.h"
 #include "supervisor/listen.h"
 #include "svc/keyplan.h"
@@ -96,6 +97,8 @@ struct supervisor {
 	int64_t reloaded_at;
 	bool reload_ok;
 	char reload_why[512];
+	struct krelay_maps *krelay; /* NULL: the kernel relays nothing */
+	struct krelay_conf krelay_conf;
 	struct control *control;
 	struct metrics *metrics;
 	struct certwatch *certwatch;
@@ -131,6 +134,14 @@ void child_kill(struct child *c, const char *why);
 const char *child_state_name(enum child_state st);
 bool child_is_alive(const struct child *c);
 
+/* krelay.c: the relay in the kernel (av.kernel_relay). Without it user space relays. */
+void krelay_load(struct supervisor *s);
+void krelay_unload(struct supervisor *s);
+void krelay_hand_out(struct child *c);
+/* What c has entered is void. */
+void krelay_on_death(const struct child *c);
+bool krelay_is_on(const struct supervisor *s);
+
 /* message.c: what children say */
 void child_on_message(struct child *c, struct str msg);
 
@@ -161,7 +172,7 @@ int role_user(
 /* True when services can be given users and roots of their own. */
 bool privilege_to_lock_in(void);
 /* For good: what a supervisor does not need. */
-void privilege_drop(void);
+void privilege_drop(bool keep_net_admin);
 /* SIGKILL, whatever user c runs as. */
 void privilege_kill(const struct child *c);
 

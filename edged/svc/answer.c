@@ -57,6 +57,17 @@ svc_hash_key(struct svc *s)
 	return &s->hash_key;
 }
 
+bool
+svc_kernel_relay(struct svc *s, struct krelay_grant *ret)
+{
+	bool had = s->has_krelay;
+
+	if (had)
+		*ret = s->krelay;
+	s->has_krelay = false;
+	return had;
+}
+
 void *
 svc_shared(struct svc *s)
 {

@@ -15,8 +15,8 @@ const struct role_row role_rows[ROLE__N] = {
 	    .role = ROLE_SUPERVISOR,
 	    .program = "edged",
 	    .reads = "nothing",
-	    .may = "configuration and key files, bind below 1024, start children; other "
-		   "capabilities dropped",
+	    .may = "configuration and key files, bind below 1024, start children, put the relay "
+		   "into the kernel (`av.kernel_relay`); other capabilities dropped",
 	    .holds = "listeners",
 	    .talks_to = "all, over fd pairs",
 	    .never = "parse network bytes, resolve names",
@@ -87,7 +87,8 @@ const struct role_row role_rows[ROLE__N] = {
 	    .bindings = "external external_ecdsa",
 	    .shared = 16384u * 144u, /* proto/turn/shared.h */
 	    .reads = "STUN / TURN",
-	    .may = "given listeners, its relay port range, connect from it (TCP peers)",
+	    .may = "given listeners, its relay port range, connect from it (TCP peers); entries of "
+		   "the kernel's relay",
 	    .holds =
 		"allocations, their derived keys; with its siblings a table of counts per user",
 	    .talks_to = "supervisor, keyd",

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
@@ -128,6 +129,20 @@ allow_narrow(scmp_filter_ctx ctx)
 	return r ? -1 : 0;
 }
 
+/* Neither maps nor programs can be made, and none be looked up by number. */
+static int
+allow_maps(scmp_filter_ctx ctx)
+{
+	static const int commands[] = {
+	    BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM};
+
+	for (size_t i = 0; i < 3; i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(bpf), 1,
+			SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)commands[i])) < 0)
+			return -1;
+	return 0;
+}
+
 static int
 add_groups(scmp_filter_ctx ctx, uint32_t groups)
 {
@@ -200,6 +215,8 @@ enter_seccomp(const struct sandbox *sb, const char **ret_why)
 	ctx = seccomp_init(tell ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS);
 	if (ctx)
 		r = add_groups(ctx, sb->row->seccomp);
+	if (r == 0 && sb->maps)
+		r = allow_maps(ctx);
 	if (r == 0)
 		r = seccomp_load(ctx);
 	if (ctx)

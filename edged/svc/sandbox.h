@@ -22,7 +22,8 @@ struct sandbox {
 	const struct role_row *row;
 	const char *root; /* "" : none */
 	uint32_t uid, gid;
-	bool lab; /* a failure to change root or user is a warning */
+	bool maps; /* bpf(2): read, write and delete entries of the maps whose descriptors it has */
+	bool lab;  /* a failure to change root or user is a warning */
 };
 
 struct sandbox_warnings {

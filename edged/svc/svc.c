@@ -295,6 +295,25 @@ on_fd_message(struct svc *s, enum wire_kind kind, struct ipc_reader *r, int fd)
 }
 
 static int
+on_krelay(struct svc *s, struct ipc_reader *r, const int *fds, size_t n_fds)
+{
+	uint32_t epoch = ipc_get_u32(r);
+	struct str conf = ipc_get_str(r);
+
+	if (ipc_get_end(r) < 0 || n_fds != 2 || conf.n != sizeof(s->krelay.conf) || s->started ||
+	    s->has_krelay) {
+		close_all(fds, n_fds);
+		return ED_MALFORMED;
+	}
+	s->krelay.epoch = epoch;
+	s->krelay.flows_fd = fds[0];
+	s->krelay.accounts_fd = fds[1];
+	memcpy(&s->krelay.conf, conf.p, conf.n);
+	s->has_krelay = s->may_use_maps = true;
+	return ED_OK;
+}
+
+static int
 on_message(struct svc *s, struct str msg, const int *fds, size_t n_fds)
 {
 	struct ipc_reader r = {.left = msg};
@@ -306,6 +325,8 @@ on_message(struct svc *s, struct str msg, const int *fds, size_t n_fds)
 	}
 	if (kind == WIRE_LISTENERS)
 		return on_listeners(s, &r, fds, n_fds);
+	if (kind == WIRE_KRELAY)
+		return on_krelay(s, &r, fds, n_fds);
 	if (n_fds == 1)
 		return on_fd_message(s, kind, &r, fds[0]);
 	close_all(fds, n_fds);
@@ -458,7 +479,8 @@ enter_life(struct svc *s, const char **ret_why)
 	    .root = s->root,
 	    .uid = s->uid,
 	    .gid = s->gid,
-	    .lab = s->lab};
+	    .lab = s->lab,
+	    .maps = s->may_use_maps};
 	struct sandbox_warnings warn = {.n = 0};
 	int flags, r;
 

@@ -91,6 +91,9 @@ uint64_t svc_counter_base(const struct svc *s); /* never used before for this sl
 const struct hash_key *svc_hash_key(struct svc *s);
 /* Memory that the workers of a role share, role_row.shared bytes; NULL: none. */
 void *svc_shared(struct svc *s);
+/* The A/V Edge's share of the relay in the kernel, once: the descriptors are the caller's then. */
+struct krelay_grant;
+bool svc_kernel_relay(struct svc *s, struct krelay_grant *ret);
 const struct svc_listener *svc_listeners(struct svc *s, size_t *ret_n);
 void svc_reply(struct svc_ctl_reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* True when n more bytes fit: a room that lists many things stops in time and says so. */

@@ -6,6 +6,7 @@
 #ifndef EDGED_SVC_SVC_IN_H
 #define EDGED_SVC_SVC_IN_H
 
+#include "krelay/flows.h"
 #include "net/ipc.h"
 #include "net/loop.h"
 #include "svc/svc.h"
@@ -30,6 +31,8 @@ struct svc {
 	struct keycall *keys;
 	int key_fd;
 	void *shared;
+	struct krelay_grant krelay;
+	bool has_krelay, may_use_maps;
 	struct svc_listener listeners[LISTENERS_MAX];
 	size_t n_listeners;
 	struct {

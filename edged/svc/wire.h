@@ -27,6 +27,7 @@ enum wire_kind {
 	WIRE_KEY_CHANNEL, /* fd: channel to keyd. Also later: keyd was restarted */
 	WIRE_SIBLING,     /* u16 slot; fd. Also later */
 	WIRE_SHARED,      /* fd: memory of role_row.shared bytes */
+	WIRE_KRELAY,      /* u32 epoch, str struct krelay_conf; 2 fds: flows, accounts */
 	WIRE_KEYS,        /* keyd: str key plan. Also before PREPARE */
 	WIRE_START,
 	/* down, later */

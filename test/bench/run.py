@@ -75,6 +75,7 @@ def sip_peers():
 def turn_peers():
     p = {
         "coturn": (["turnserver", "-c", "conf/turnserver.conf", "--pidfile", "run/turn.pidfile", "--db", "run/turndb"], 1.5, []),
+        "direct": ("127.2.0.1:7001", 0, []),
         "floor-plain": (["floor/udpfwd", "plain", TURN], 0.3, ["--raw"]),
         "floor-mmsg": (["floor/udpfwd", "mmsg", TURN], 0.3, ["--raw"]),
         "floor-gso": (["floor/udpfwd", "gso", TURN], 0.3, ["--raw"]),
@@ -89,12 +90,12 @@ def turn_peers():
     elif os.path.exists(BIN + "/edged-av"):
         p["edged"] = (edged_av("edged"), 2.0, [])
         for name, more in EDGED_AV.items():  # the other ways it can work: only when asked for
-            if name in A.only.split(","):
+            if name in A.only.split(",") or name == "edged-kernel" and not A.only:
                 p[name] = (edged_av(name, more), 2.0, [])
     return pick(p)
-EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;"}
+EDGED_AV = {"edged-mmsg": "io_uring = false;", "edged+250us": "coalesce_us = 250;", "edged-kernel": "kernel_relay = true;"}
 def edged_av(name, more="", workers=1):
-    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more, WORKERS=str(workers))
+    fill("conf/edged-av.conf.in", "run/%s-av.conf" % name, CERTS=HERE + "/certs", RUN=HERE + "/run", MORE=more, WORKERS=str(workers), DEVICE="lo" if "kernel" in more else "")
     return [BIN + "/edged", "-c", "run/%s-av.conf" % name]
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
@@ -120,10 +121,14 @@ def sipload(table, peer, scen, pid, extra):
     r = load(table, ["./sipload", "--target", SIP, "--nexthop", NH, "--cert", "certs/nexthop.pem", "--key", "certs/nexthop.key", "--ca", "certs/ca.pem", "--pids", str(pid)] + extra, peer + "/" + scen)
     if r:
         print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_us", "p50_us", "p99_us", "errors", "pss_kb_per_conn", "cpu_us_per_conn", "reused", "gen_util") if k in r)), flush=True)
-def turnload(table, peer, scen, pid, extra):
-    r = load(table, ["./turnload", "--server", TURN, "--pids", str(pid)] + extra, peer + "/" + scen)
+def turnload(table, peer, scen, pid, extra, server=TURN):
+    r = load(table, ["./turnload", "--server", server] + (["--pids", str(pid)] if pid else []) + extra, peer + "/" + scen)
+    if r and "gen_s_per_mpkt" in r:
+        # What the kernel does for a packet on its way is on the account of whoever sent it: the relay's whole cost is this sum
+        # less that of "direct", where nothing relays.
+        r["total"] = r.get("cpu_s_per_mpkt", 0) + r["gen_s_per_mpkt"]
     if r:
-        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "cpu_us", "pss_kb_per_alloc", "failed", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "total", "cpu_us", "pss_kb_per_alloc", "failed", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
 
 def rounds(peers, fn):
     for i in range(A.runs):
@@ -204,6 +209,11 @@ def t_storm():
 def t_turn():
     def fn(name, spec):
         argv, wait, x = spec
+        if name == "direct":  # client to peer and back with no relay: what the generator itself costs
+            for size in (172, 1200):
+                if not A.scen or "%dB" % size in A.scen.split(","):
+                    turnload("turn", name, "%dB" % size, 0, ["--raw", "--window", "128", "--allocs", "100", "--size", str(size)] + S(), argv)
+            return
         s = Server(name, argv, wait)
         raw = "--raw" in x
         # what the relay costs: its workers and the keys, not the Access Edge that stands idle
@@ -223,7 +233,7 @@ def t_turn():
             s.stop()
     rounds(turn_peers(), fn)
 def t_alloc():
-    peers = {k: v for k, v in turn_peers().items() if not k.startswith("floor")}
+    peers = {k: v for k, v in turn_peers().items() if not k.startswith("floor") and k != "direct"}
     def fn(name, spec):
         argv, wait, x = spec
         s = Server(name, argv, wait)

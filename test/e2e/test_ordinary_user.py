@@ -9,7 +9,8 @@ import tempfile
 import pytest
 
 import sip
-from lab import LOAD, TOP, Proc, children, program_of, wait_for
+from av import beside
+from lab import LOAD, TOP, Proc, children, conf_read, conf_text, program_of, wait_for
 
 CAPS = "+setuid,+setgid,+sys_chroot,+net_bind_service"
 ROLES = ("", "-keyd", "-access", "-webconf", "-av", "-avauth", "-xmpp")
@@ -54,6 +55,12 @@ def hand_over(place):
         os.chmod(place[name], 0o640)
 
 
+def as_user(place, conf, caps):
+    """argv of edged as the unit starts it."""
+    return shell(place["passwd"], "exec setpriv --reuid 64200 --regid 64200 --clear-groups --inh-caps -all,%s --ambient-caps -all,%s "
+                                  "--bounding-set -all,%s --no-new-privs %s/edged -c %s" % (caps, caps, caps, bins(), conf))
+
+
 def shell(passwd, command):
     return ["unshare", "--mount", "--uts", "sh", "-ec", "mount --bind %s /etc/passwd; hostname edge.int.contoso.net; umask 077; %s" % (passwd, command)]
 
@@ -74,9 +81,7 @@ def test_check_sees_with_the_eyes_of_that_user(lab, place):
 
 def test_an_ordinary_user_starts_serves_and_ends(lab, fe, place):
     hand_over(place)
-    p = Proc(lab, "edge", shell(place["passwd"], "exec setpriv --reuid 64200 --regid 64200 --clear-groups --inh-caps -all,%s --ambient-caps -all,%s "
-                                "--bounding-set -all,%s --no-new-privs %s/edged -c %s" % (CAPS, CAPS, CAPS, bins(), place["conf"])),
-             name="edged-user", env={"EDGED_LIBEXEC": bins(), "ASAN_OPTIONS": "detect_leaks=0"})
+    p = Proc(lab, "edge", as_user(place, place["conf"], CAPS), name="edged-user", env={"EDGED_LIBEXEC": bins(), "ASAN_OPTIONS": "detect_leaks=0"})
     try:
         p.wait_log("SYS-1001 started", 30)
         for pid in [p.pid] + children(p.pid):
@@ -100,6 +105,50 @@ def test_an_ordinary_user_starts_serves_and_ends(lab, fe, place):
         keyd = next(k for k in children(p.pid) if program_of(k) == "edged-keyd")
         os.kill(keyd, signal.SIGSTOP)
         wait_for(lambda: "keyd to be started again; the log: " + p.log()[-3000:], lambda: any(program_of(k) == "edged-keyd" and k != keyd for k in children(p.pid)), 15, 0.5)
+    finally:
+        assert p.stop(8.0) == 0, p.log()[-2000:]
+    assert "AddressSanitizer" not in p.log() and "runtime error" not in p.log()
+
+
+@pytest.mark.parametrize("more", ["", ",+bpf,+perfmon,+net_admin"], ids=["as-shipped", "kernel-relay.conf"])
+def test_relay_in_the_kernel(lab, fe, place, more):
+    """av.kernel_relay with the rights of edged.service alone is refused with the reason; with those of kernel-relay.conf it is on, and
+    no service has any of them."""
+    hand_over(place)
+    with open(os.path.join(TOP, "deploy", "systemd", "kernel-relay.conf")) as f:
+        shipped = f.read()
+    assert all("CAP_" + c.strip("+").upper() in shipped for c in more.split(",") if c)
+    with open(place["conf"]) as f:
+        text = f.read()
+    conf = place["conf"] + ".av"
+    av = beside()
+    cert = {k: shutil.copyfile(lab.cert("av_auth" + v), os.path.join(os.path.dirname(conf), "av_auth" + v)) for k, v in (("chain", ".pem"), ("key", ".key"))}
+    for path in cert.values():
+        os.chown(path, 0, 64200)
+        os.chmod(path, 0o640)
+    over = conf_read(text)
+    over["external"]["av"] = av["external__av"]
+    over["internal"]["mras_port"] = av["internal__mras_port"]
+    over["certificates"]["av_auth"] = cert
+    over["av"] = dict(av["av"], kernel_relay=True)
+    with open(conf, "w") as f:
+        f.write(conf_text(over))
+    p = Proc(lab, "edge", as_user(place, conf, CAPS + more), name="edged-av" + ("-more" if more else ""), env={"EDGED_LIBEXEC": bins(), "ASAN_OPTIONS": "detect_leaks=0"})
+    try:
+        p.wait_log("SYS-1001 started", 30)
+        if not more:
+            assert "AVR-5011 kernel_relay_refused why=\"it needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN\"" in p.log()
+        elif "AVR-5011" in p.log():
+            pytest.skip("no relay in this kernel: " + p.log())
+        else:
+            assert "AVR-5012 kernel_relay state=on" in p.log()
+        for pid in children(p.pid):
+            with open("/proc/%d/status" % pid) as f:
+                s = dict(x.split(":", 1) for x in f.read().splitlines())
+            assert [int(s[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0] * 4
+        with open("/proc/%d/status" % p.pid) as f:
+            s = dict(x.split(":", 1) for x in f.read().splitlines())
+        assert int(s["CapEff"], 16) == 1 << 6 | 1 << 7 | 1 << 10 | 1 << 18 | (1 << 12 if more else 0)
     finally:
         assert p.stop(8.0) == 0, p.log()[-2000:]
     assert "AddressSanitizer" not in p.log() and "runtime error" not in p.log()

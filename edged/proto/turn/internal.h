@@ -135,7 +135,10 @@ void turn_indication_id(
     struct turn_server *s, const struct stun_dialect *d, uint8_t id[STUN_ID_LEN]);
 enum turn_rule turn_judge(struct turn_request *q, const struct addr *peer, bool has_port);
 /* Content of q->pkt from a's relay to wire: paid, counted, one act. */
-void turn_relay(struct turn_request *q, const struct addr *wire);
+void turn_relay(struct turn_request *q, const struct addr *wire, struct turn_fast fast);
+/* What is left of a flow that ends at until_ms at the latest. */
+struct turn_fast turn_fast_of(
+    const struct turn_allocation *a, enum turn_fast_kind kind, uint64_t until_ms);
 
 /* reservation.c */
 /* NULL: none of that token. */

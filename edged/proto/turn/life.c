@@ -366,6 +366,17 @@ turn_pay(struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, 
 	return true;
 }
 
+void
+turn_server_relayed(
+    struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes)
+{
+	a->traffic |= packets > 0;
+	a->packets[dir] += packets;
+	a->bytes[dir] += bytes;
+	s->count[dir ? TURN_COUNT_FROM_PEER : TURN_COUNT_FROM_CLIENT] += packets;
+	s->count[dir ? TURN_COUNT_BYTES_FROM_PEER : TURN_COUNT_BYTES_FROM_CLIENT] += bytes;
+}
+
 /* The lifetime of the MS dialect counts idleness (ms-turn 5.4); over TCP the connection is the
  * lifetime, but an idle one without active destination is not kept. */
 static bool

@@ -277,7 +277,8 @@ send_request(struct turn_request *q)
 	    pkt_keep(q->pkt, (uint32_t)(data.p - q->m->bytes.p), (uint32_t)data.n) < 0)
 		return;
 	turn_peer_to_wire(&q->s->conf.policy, &peer);
-	turn_relay(q, &peer);
+	/* Its integrity is checked in each packet: never by headers alone. */
+	turn_relay(q, &peer, (struct turn_fast){.kind = TURN_FAST_NONE});
 }
 
 static void
@@ -350,7 +351,7 @@ turn_ms_data(struct turn_request *q)
 		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
 		return;
 	}
-	turn_relay(q, &q->a->ms->active_wire);
+	turn_relay(q, &q->a->ms->active_wire, turn_fast_of(q->a, TURN_FAST_BARE, UINT64_MAX));
 }
 
 void

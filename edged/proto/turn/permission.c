@@ -105,15 +105,21 @@ turn_permission_install(struct turn_permissions *t, const struct addr *peer, uin
 	return ED_OK;
 }
 
-bool
-turn_permission_is_live(const struct turn_permissions *t, const struct addr *peer, uint64_t now_ms)
+uint64_t
+turn_permission_until(const struct turn_permissions *t, const struct addr *peer)
 {
 	struct turn_permission *p;
 	uint8_t key[16];
 
 	key_of(key, peer);
 	p = find(t, key);
-	return p && p->expires_ms > now_ms;
+	return p ? p->expires_ms : 0;
+}
+
+bool
+turn_permission_is_live(const struct turn_permissions *t, const struct addr *peer, uint64_t now_ms)
+{
+	return turn_permission_until(t, peer) > now_ms;
 }
 
 void

@@ -37,6 +37,8 @@ struct turn_permissions {          /* zeroed: empty */
  */
 int turn_permission_install(struct turn_permissions *t, const struct addr *peer,
     uint64_t expires_ms, uint32_t max, uint64_t now_ms) ED_MUST_CHECK;
+/* Its end; 0: there is none. */
+uint64_t turn_permission_until(const struct turn_permissions *t, const struct addr *peer);
 bool turn_permission_is_live(
     const struct turn_permissions *t, const struct addr *peer, uint64_t now_ms);
 void turn_permissions_done(struct turn_permissions *t);

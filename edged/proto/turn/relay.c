@@ -24,8 +24,20 @@ turn_judge(struct turn_request *q, const struct addr *peer, bool has_port)
 	return r;
 }
 
+struct turn_fast
+turn_fast_of(const struct turn_allocation *a, enum turn_fast_kind kind, uint64_t until_ms)
+{
+	struct turn_fast f = {.kind = (uint8_t)kind, .until_ms = until_ms};
+
+	if (a->flow.transport == TURN_TCP || a->transport == TURN_TCP)
+		f.kind = TURN_FAST_NONE;
+	if (f.until_ms > a->expires_ms)
+		f.until_ms = a->expires_ms;
+	return f;
+}
+
 void
-turn_relay(struct turn_request *q, const struct addr *wire)
+turn_relay(struct turn_request *q, const struct addr *wire, struct turn_fast fast)
 {
 	struct turn_allocation *a = q->a;
 	struct turn_act *act;
@@ -42,6 +54,7 @@ turn_relay(struct turn_request *q, const struct addr *wire)
 	act->pkt = q->pkt;
 	act->peer = *wire;
 	act->relay = relay;
+	act->fast = fast;
 }
 
 /* A transaction id for an indication: unique, not secret, never answered. */
@@ -114,7 +127,7 @@ wrap_channel(struct turn_allocation *a, const struct turn_channel *c, struct pkt
 
 static bool
 wrap(struct turn_server *s, struct turn_allocation *a, const struct addr *from, struct pkt *pkt,
-    uint64_t now_ms, bool *ret_is_data)
+    uint64_t now_ms, bool *ret_is_data, struct turn_fast *ret_fast)
 {
 	const struct turn_channel *c;
 
@@ -122,14 +135,19 @@ wrap(struct turn_server *s, struct turn_allocation *a, const struct addr *from, 
 	if (a->ms) {
 		if (a->ms->active.family && addr_eq(&a->ms->active, from)) {
 			*ret_is_data = true;
+			*ret_fast = turn_fast_of(a, TURN_FAST_BARE, UINT64_MAX);
 			return true;
 		}
 		turn_ms_heard(a->ms, from);
 	} else {
 		c = turn_channel_by_peer(&a->channels, from, now_ms);
-		if (c)
+		if (c) {
+			*ret_fast = turn_fast_of(a, TURN_FAST_CHANNEL, c->expires_ms);
+			ret_fast->channel = c->number;
 			return wrap_channel(a, c, pkt);
+		}
 	}
+	*ret_fast = turn_fast_of(a, TURN_FAST_INDICATION, UINT64_MAX);
 	return wrap_indication(s, a, from, pkt);
 }
 
@@ -139,6 +157,8 @@ turn_server_peer_input(struct turn_server *s, struct turn_allocation *a, const s
 {
 	struct addr from = *wire;
 	struct turn_act *act;
+	struct turn_fast fast = {0};
+	uint64_t permitted_ms;
 	bool is_data;
 
 	acts->n = 0;
@@ -149,13 +169,14 @@ turn_server_peer_input(struct turn_server *s, struct turn_allocation *a, const s
 		return;
 	}
 	turn_peer_from_wire(&s->conf.policy, &from);
-	if (!turn_permission_is_live(&a->permissions, &from, now_ms)) {
+	permitted_ms = turn_permission_until(&a->permissions, &from);
+	if (permitted_ms <= now_ms) {
 		turn_drop(s, TURN_COUNT_DROP_NO_PERMISSION);
 		return;
 	}
 	if (!turn_pay(s, a, 1, pkt->len, now_ms))
 		return;
-	if (!wrap(s, a, &from, pkt, now_ms, &is_data)) {
+	if (!wrap(s, a, &from, pkt, now_ms, &is_data, &fast)) {
 		turn_drop(s, TURN_COUNT_DROP_OTHER);
 		return;
 	}
@@ -163,7 +184,12 @@ turn_server_peer_input(struct turn_server *s, struct turn_allocation *a, const s
 	act->a = a;
 	act->pkt = pkt;
 	act->flow = a->flow;
+	act->peer = *wire;
+	act->relay = a->relay[wire->family == 6];
 	act->is_data = is_data;
+	if (fast.until_ms > permitted_ms)
+		fast.until_ms = permitted_ms;
+	act->fast = fast;
 }
 
 bool

@@ -45,6 +45,7 @@ turn_act_add(struct turn_acts *acts, enum turn_act_kind kind)
 	act->pkt = NULL;
 	act->relay = NULL;
 	act->is_data = false;
+	act->fast.kind = TURN_FAST_NONE;
 	return act;
 }
 

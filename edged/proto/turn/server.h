@@ -94,15 +94,33 @@ enum turn_act_kind {
 	TURN_ACT_CLOSE_PEER, /* that connection, both sides */
 };
 
+/*
+ * How the datagrams of one direction of an established flow look: what a relay that decides by
+ * headers alone (the kernel's, docs/decisions/0008) needs to carry the next one as this one was.
+ * NONE: every datagram needs us (integrity, streams, two families).
+ */
+enum turn_fast_kind {
+	TURN_FAST_NONE,
+	TURN_FAST_CHANNEL,    /* ChannelData of channel */
+	TURN_FAST_INDICATION, /* Send or Data indication */
+	TURN_FAST_BARE,       /* MS dialect, active destination: content alone */
+};
+struct turn_fast {
+	uint8_t kind;
+	uint16_t channel;
+	uint64_t until_ms; /* what allows it ends then, unless it is refreshed */
+};
+
 struct turn_act {
 	enum turn_act_kind kind;
 	struct turn_allocation *a; /* NULL: none */
 	struct pkt *pkt;           /* relayed: the packet given, now trimmed; NULL: bytes */
 	struct str bytes;
 	struct turn_flow flow; /* TO_CLIENT, CLOSE_CLIENT */
-	struct addr peer;      /* TO_PEER */
-	void *relay;       /* TO_PEER, CLOSE_RELAY: the room's handle; OPEN_RELAY: not NULL: take
-			      this one, which was reserved */
+	struct addr peer;      /* TO_PEER; TO_CLIENT of a peer's: as the kernel names it */
+	struct turn_fast fast; /* TO_PEER, TO_CLIENT of a peer's */
+	void *relay; /* TO_PEER, CLOSE_RELAY; TO_CLIENT of a peer's: the room's handle; OPEN_RELAY:
+			not NULL: take this one, which was reserved */
 	uint32_t ticket;   /* NEED_KEY, CONNECT, JOIN, CLOSE_PEER */
 	uint8_t family;    /* OPEN_RELAY: 4, 6 */
 	uint8_t transport; /* OPEN_RELAY */
@@ -213,6 +231,10 @@ void turn_server_peer_input(struct turn_server *s, struct turn_allocation *a,
 /* May this peer connect to the relayed address (TCP)? */
 bool turn_server_peer_accept(
     struct turn_server *s, struct turn_allocation *a, const struct addr *from, uint64_t now_ms);
+/* Packets that a relay below us has carried by itself, as struct turn_fast allows: dir 0 from the
+ * client, 1 from peers. */
+void turn_server_relayed(
+    struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes);
 /* A TCP connection with a peer has ended: the active one takes the client's with it. */
 void turn_server_peer_closed(struct turn_server *s, struct turn_allocation *a,
     const struct addr *peer, uint64_t now_ms, struct turn_acts *acts);

@@ -345,6 +345,7 @@ send_indication(struct turn_request *q)
 	struct str data = q->m->attr[STUN_DATA];
 	bool is_cut = stun_has(q->m, STUN_DONT_FRAGMENT) && is_too_long(q, data.n);
 	struct addr peer;
+	uint64_t until_ms;
 
 	if (!q->a || q->a->state != TURN_LIVE || !q->pkt || q->a->transport == TURN_TCP) {
 		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION);
@@ -355,7 +356,8 @@ send_indication(struct turn_request *q)
 		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED);
 		return;
 	}
-	if (!turn_permission_is_live(&q->a->permissions, &peer, q->now_ms)) {
+	until_ms = turn_permission_until(&q->a->permissions, &peer);
+	if (until_ms <= q->now_ms) {
 		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION);
 		return;
 	}
@@ -366,7 +368,7 @@ send_indication(struct turn_request *q)
 		return;
 	}
 	turn_peer_to_wire(&q->s->conf.policy, &peer);
-	turn_relay(q, &peer);
+	turn_relay(q, &peer, turn_fast_of(q->a, TURN_FAST_INDICATION, until_ms));
 }
 
 void
@@ -374,6 +376,7 @@ turn_standard_channel_data(struct turn_request *q)
 {
 	const uint8_t *p = q->pkt->data;
 	const struct turn_channel *c;
+	struct turn_fast fast;
 	uint32_t n;
 
 	if (q->pkt->len < 4 || (n = stun_u16(p + 2)) > q->pkt->len - 4) {
@@ -385,8 +388,10 @@ turn_standard_channel_data(struct turn_request *q)
 		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION);
 		return;
 	}
+	fast = turn_fast_of(q->a, TURN_FAST_CHANNEL, c->expires_ms);
+	fast.channel = c->number;
 	if (pkt_keep(q->pkt, 4, n) == ED_OK)
-		turn_relay(q, &c->wire);
+		turn_relay(q, &c->wire, fast);
 }
 
 /* Requests that need an allocation of ours. */
