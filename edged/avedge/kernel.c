@@ -24,6 +24,7 @@ struct fast_flow {
 	struct krelay_key key;
 	uint64_t until_ms;       /* of its entry; 0: none yet */
 	uint64_t packets, bytes; /* of the entry, taken over already */
+	uint32_t over_limit, failed;
 	uint32_t seen;
 	uint8_t dir; /* 0 from the client, 1 from the peer */
 };
@@ -50,8 +51,11 @@ take_counts(struct avedge *av, const struct av_relay *r, struct fast_flow *f)
 	if (r->a)
 		turn_server_relayed(
 		    av->server, r->a, f->dir, now.packets - f->packets, now.bytes - f->bytes);
+	turn_server_dropped(av->server, now.over_limit - f->over_limit, now.failed - f->failed);
 	f->packets = now.packets;
 	f->bytes = now.bytes;
+	f->over_limit = now.over_limit;
+	f->failed = now.failed;
 }
 
 void
@@ -219,6 +223,7 @@ enter(struct avedge *av, const struct turn_act *act, struct fast_flow *f, struct
 	av->n_kernel += f->until_ms == 0;
 	f->until_ms = until_ms;
 	f->packets = f->bytes = 0;
+	f->over_limit = f->failed = 0;
 }
 
 void

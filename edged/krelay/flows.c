@@ -12,7 +12,7 @@
 #define NS_OF_KBYTE_AT_1_KBIT 8192000000ull /* 1,024 octets at 1,000 bit/s */
 
 _Static_assert(sizeof(struct krelay_key) == 40, "no padding: keys are compared as octets");
-_Static_assert(sizeof(struct krelay_flow) == 120, "no padding");
+_Static_assert(sizeof(struct krelay_flow) == 128, "no padding");
 _Static_assert(sizeof(struct krelay_leg) == 32, "no padding");
 
 struct krelay {

@@ -55,8 +55,9 @@ struct krelay_key {
 struct krelay_flow {
 	__u64 until_ns; /* CLOCK_MONOTONIC; behind it user space looks again */
 	__u64 packets, bytes;
-	__u64 account[2]; /* of the port, of the user; 0: not bounded */
-	__u32 epoch;      /* of that worker: it is void when the worker has died */
+	__u32 over_limit, failed; /* dropped: bandwidth; the kernel could not change the packet */
+	__u64 account[2];         /* of the port, of the user; 0: not bounded */
+	__u32 epoch;              /* of that worker: it is void when the worker has died */
 	__u16 worker;
 	__u16 src_port; /* of what leaves: the relayed port. To a client it is the leg's listener */
 	__u8 dst[16];
@@ -75,7 +76,5 @@ struct krelay_account {
 	__u64 paid_ns;
 	__u64 ns_per_kbyte; /* 1,024 octets */
 };
-
-enum krelay_count { KRELAY_COUNT_OVER_LIMIT, KRELAY_COUNT_FAILED, KRELAY_COUNT__N };
 
 #endif

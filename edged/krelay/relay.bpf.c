@@ -12,6 +12,7 @@
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -31,7 +32,7 @@
 #define SEND_HEAD   36u /* header, XOR-PEER-ADDRESS of IPv4, head of DATA */
 #define STRIP_MAX   36u
 #define TTL         64u
-#define IP_DF       0x4000u
+#define IPV6_PATH   1280u   /* every path takes that; longer ones are for user space */
 #define IP_FRAGMENT 0x3fffu /* more fragments, offset */
 #define PULL        (ETH_HLEN + 40u + 8u + SEND_HEAD)
 
@@ -59,13 +60,6 @@ struct {
 	__type(value, __u32);
 } krelay_epochs SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, KRELAY_COUNT__N);
-	__type(key, __u32);
-	__type(value, __u64);
-} krelay_counts SEC(".maps");
-
 /* One datagram on its way. Offsets from the start of the frame, lengths in octets. */
 struct way {
 	struct krelay_key key;
@@ -89,15 +83,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct way);
 } krelay_way SEC(".maps");
-
-static __always_inline void
-count(__u32 what)
-{
-	__u64 *n = bpf_map_lookup_elem(&krelay_counts, &what);
-
-	if (n)
-		(*n)++;
-}
 
 static __always_inline bool
 read_ipv4(struct __sk_buff *skb, struct way *w)
@@ -146,6 +131,10 @@ static __always_inline bool
 read_headers(struct __sk_buff *skb, struct way *w)
 {
 	w->len = skb->len;
+	/* Only what is meant for this machine and this interface, not what a sniffer makes it see.
+	 */
+	if (skb->pkt_type != PACKET_HOST || skb->vlan_present)
+		return false;
 	if (skb->gso_segs > 1 || skb->gso_size || w->len > KRELAY_CONTENT)
 		return false;
 	if (skb->data_end - skb->data < (PULL < w->len ? PULL : w->len) &&
@@ -377,6 +366,8 @@ move(struct __sk_buff *skb, struct way *w, const struct krelay_flow *f, __u32 he
 	return 0;
 }
 
+/* Without DF: nobody here learns of a narrower path, so a router may cut what is too long for it.
+ */
 static __always_inline int
 write_ipv4(struct __sk_buff *skb, const struct way *w, const struct krelay_flow *f,
     const volatile struct krelay_leg *out, __u32 udp_len)
@@ -384,7 +375,7 @@ write_ipv4(struct __sk_buff *skb, const struct way *w, const struct krelay_flow 
 	struct iphdr ip = {.version = 4,
 	    .ihl = 5,
 	    .tos = w->tos,
-	    .frag_off = bpf_htons(IP_DF),
+	    .id = (__u16)bpf_get_prandom_u32(),
 	    .ttl = TTL,
 	    .protocol = IPPROTO_UDP};
 	__s64 sum;
@@ -443,7 +434,7 @@ leave(struct __sk_buff *skb, struct way *w, struct krelay_flow *f,
 	if (f->padded)
 		held = (held + 3) & ~3u;
 	udp_len = held + sizeof(struct udphdr);
-	if (w->l4 - ETH_HLEN + udp_len > out->mtu)
+	if (w->l4 - ETH_HLEN + udp_len > (w->family == 6 ? IPV6_PATH : out->mtu))
 		return TC_ACT_OK;
 	if (f->push_n)
 		make_head(f, w);
@@ -451,7 +442,7 @@ leave(struct __sk_buff *skb, struct way *w, struct krelay_flow *f,
 	    write_udp(skb, w, f, src_port, udp_len) ||
 	    (w->family == 4 ? write_ipv4(skb, w, f, out, udp_len)
 			    : write_ipv6(skb, w, f, out, udp_len))) {
-		count(KRELAY_COUNT_FAILED);
+		__sync_fetch_and_add(&f->failed, 1);
 		return TC_ACT_SHOT;
 	}
 	__sync_fetch_and_add(&f->packets, 1);
@@ -515,7 +506,7 @@ krelay(struct __sk_buff *skb)
 	if (!paid)
 		paid = pay(f->account[1], w->keep, now);
 	if (paid > 0)
-		count(KRELAY_COUNT_OVER_LIMIT);
+		__sync_fetch_and_add(&f->over_limit, 1);
 	if (paid)
 		return paid > 0 ? TC_ACT_SHOT : TC_ACT_OK;
 	return leave(skb, w, f, out, is_peer ? out->listener : f->src_port);

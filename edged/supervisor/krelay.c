@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -17,6 +18,22 @@
 #include "svc/log.h"
 #include "svc/svc.h"
 #include "svc/wire.h"
+
+/* The program reads frames of Ethernet; a tunnel's packets have another head, or none. */
+static bool
+is_ethernet(const char *device)
+{
+	struct ifreq req = {.ifr_mtu = 0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return false;
+	memcpy(req.ifr_name, device, strnlen(device, sizeof(req.ifr_name) - 1));
+	r = ioctl(fd, SIOCGIFHWADDR, &req);
+	close(fd);
+	return r == 0 && (req.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+			     req.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK);
+}
 
 static uint16_t
 mtu_of(const char *device)
@@ -46,6 +63,9 @@ add_leg(struct krelay_conf *conf, unsigned *n, const struct listen_spec *spec, c
 	leg->ifindex = if_nametoindex(spec->device);
 	if (!leg->ifindex)
 		return ED_STATE;
+	*ret_why = "an interface is not Ethernet";
+	if (!is_ethernet(spec->device))
+		return ED_UNSUPPORTED;
 	*ret_why = "too many addresses";
 	if (++*n >= KRELAY_LEGS)
 		return ED_LIMIT;
@@ -103,11 +123,14 @@ krelay_load(struct supervisor *s)
 
 	if (!s->conf->av.kernel_relay || !role_is_wanted(s->conf, ROLE_AV))
 		return;
-	if (load(s, &why) < 0)
-		log_warning(AREA_TURN, "AVR-5011", "kernel_relay_refused",
-		    "why=\"%s\" instead=\"user space\" lost=speed", why);
-	else
+	if (load(s, &why) == ED_OK) {
 		log_notice(AREA_TURN, "AVR-5012", "kernel_relay", "state=on");
+		return;
+	}
+	log_warning(AREA_TURN, "AVR-5011", "kernel_relay_refused",
+	    "why=\"%s\" instead=\"user space\" lost=speed", why);
+	conf_report_add(&s->report, s->conf, CONF_WARNING, "KERNEL", NULL, "av.kernel_relay",
+	    "the kernel relays nothing: %s; user space does", why);
 }
 
 void

@@ -377,6 +377,13 @@ turn_server_relayed(
 	s->count[dir ? TURN_COUNT_BYTES_FROM_PEER : TURN_COUNT_BYTES_FROM_CLIENT] += bytes;
 }
 
+void
+turn_server_dropped(struct turn_server *s, uint32_t bandwidth, uint32_t other)
+{
+	s->count[TURN_COUNT_DROP_BANDWIDTH] += bandwidth;
+	s->count[TURN_COUNT_DROP_OTHER] += other;
+}
+
 /* The lifetime of the MS dialect counts idleness (ms-turn 5.4); over TCP the connection is the
  * lifetime, but an idle one without active destination is not kept. */
 static bool

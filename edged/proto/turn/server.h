@@ -235,6 +235,8 @@ bool turn_server_peer_accept(
  * client, 1 from peers. */
 void turn_server_relayed(
     struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes);
+/* And what it has dropped: by the ceilings of bandwidth, for other reasons. */
+void turn_server_dropped(struct turn_server *s, uint32_t bandwidth, uint32_t other);
 /* A TCP connection with a peer has ended: the active one takes the client's with it. */
 void turn_server_peer_closed(struct turn_server *s, struct turn_allocation *a,
     const struct addr *peer, uint64_t now_ms, struct turn_acts *acts);
