@@ -206,29 +206,28 @@ def t_storm():
         finally:
             s.stop()
     rounds(peers, fn)
+TURN_RAW = [("172B", ["--window", "128", "--allocs", "100"]), ("1200B", ["--window", "128", "--allocs", "100", "--size", "1200"]),
+            ("172B-40kpps-400", ["--rate", "20000", "--allocs", "400"]), ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]),
+            ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
+TURN_MORE = [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
+TURN_LYNC = [("172B-lync-bare", ["--window", "128", "--allocs", "100", "--lync"]),  # no other server speaks it
+             ("172B-lync-send", ["--window", "128", "--allocs", "100", "--lync", "--send-ind"])]
 def t_turn():
+    def wanted(scenarios):
+        return [(s, e) for s, e in scenarios if not A.scen or s in A.scen.split(",")]
     def fn(name, spec):
         argv, wait, x = spec
         if name == "direct":  # client to peer and back with no relay: what the generator itself costs
-            for size in (172, 1200):
-                if not A.scen or "%dB" % size in A.scen.split(","):
-                    turnload("turn", name, "%dB" % size, 0, ["--raw", "--window", "128", "--allocs", "100", "--size", str(size)] + S(), argv)
+            for scen, e in wanted(TURN_RAW):
+                turnload("turn", name, scen, 0, ["--raw"] + e + S(), argv)
             return
         s = Server(name, argv, wait)
-        raw = "--raw" in x
         # what the relay costs: its workers and the keys, not the Access Edge that stands idle
         pids = ",".join(str(p) for p in proc_tree(s.p.pid) if not name.startswith("edged") or program_of(p) in ("edged-av", "edged-keyd"))
         try:
-            sc = [("172B", ["--window", "128", "--allocs", "100"]), ("1200B", ["--window", "128", "--allocs", "100", "--size", "1200"]), ("172B-40kpps-400", ["--rate", "20000", "--allocs", "400"]),
-                  ("172B-10kpps-100", ["--rate", "5000", "--allocs", "100"]), ("1200B-burst8gso", ["--window", "256", "--allocs", "100", "--size", "1200", "--burst", "8", "--gso"])]
-            if not raw:
-                sc += [("172B-sendind", ["--window", "128", "--allocs", "100", "--send-ind"]), ("172B-tcp", ["--window", "128", "--allocs", "100", "--tcp"])]
-            if name.startswith("edged"):  # no other server speaks it
-                sc += [("172B-lync-bare", ["--window", "128", "--allocs", "100", "--lync"]), ("172B-lync-send", ["--window", "128", "--allocs", "100", "--lync", "--send-ind"])]
-            for i, (scen, e) in enumerate(sc):
-                # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
-                if not A.scen or scen in A.scen.split(","):
-                    turnload("turn", name, scen, pids, x + e + S())
+            # a new allocation set per scenario; the raw forwarders learn clients, so restart is not needed either
+            for scen, e in wanted(TURN_RAW + (TURN_MORE if "--raw" not in x else []) + (TURN_LYNC if name.startswith("edged") else [])):
+                turnload("turn", name, scen, pids, x + e + S())
         finally:
             s.stop()
     rounds(turn_peers(), fn)
@@ -398,7 +397,7 @@ def report():
         "idle": ["pss_kb_per_conn", "rss_sum_kb_per_conn", "cpu_us_per_conn", "conn_fail"],
         "drip": ["p50_us", "p99_us", "p999_us", "cpu_util", "drip_bytes", "errors"],
         "storm": ["p50_us", "p99_us", "p999_us", "cpu_util", "late", "errors"],
-        "turn": ["cpu_s_per_mpkt", "per_s", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_s_per_mpkt"],
+        "turn": ["cpu_s_per_mpkt", "total", "per_s", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_s_per_mpkt"],
         "webconf": ["cpu_s_per_gb", "mbit_s", "cpu_util", "kb_per_client", "slowest", "fastest", "admitted", "errors"],
         "alloc": ["cpu_us", "per_s", "p50_us", "p99_us", "pss_kb_per_alloc", "free_cpu_us", "failed"],
     }
