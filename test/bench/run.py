@@ -8,7 +8,7 @@ Peers run in turn inside every round, so that drift of the machine hits all of t
 network namespace of its own with only a loopback device; only processes started here are stopped, by pid.
 edged is taken from build/bin; --sip-cmd / --turn-cmd put another command in its place.
 """
-import argparse, json, os, resource, shlex, signal, statistics, subprocess, sys, time
+import argparse, json, os, resource, shlex, signal, statistics, subprocess, sys, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 os.chdir(HERE)
@@ -99,9 +99,9 @@ def edged_av(name, more="", workers=1):
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
 
-def load(table, argv, tag, more=lambda: {}):
-    """more: called when the load is over, says what else belongs into its row"""
-    r = subprocess.run(["taskset", "-c", str(A.load_cpu), "timeout", "150"] + argv + ["--tag", tag], capture_output=True, text=True)
+def load(table, argv, tag, more=lambda: {}, how=[]):
+    """more: called when the load is over, says what else belongs into its row; how: what the load is started with"""
+    r = subprocess.run(["taskset", "-c", str(A.load_cpu), "timeout", "150"] + how + argv + ["--tag", tag], capture_output=True, text=True)
     row = {}
     for w in r.stdout.split():
         k, _, v = w.partition("=")
@@ -118,8 +118,8 @@ def load(table, argv, tag, more=lambda: {}):
         f.write(json.dumps(row) + "\n")
     return row
 
-def sipload(table, peer, scen, pid, extra, more=lambda: {}):
-    r = load(table, ["./sipload", "--target", SIP, "--nexthop", NH, "--cert", "certs/nexthop.pem", "--key", "certs/nexthop.key", "--ca", "certs/ca.pem", "--pids", str(pid)] + extra, peer + "/" + scen, more)
+def sipload(table, peer, scen, pid, extra, more=lambda: {}, how=[]):
+    r = load(table, ["./sipload", "--target", SIP, "--nexthop", NH, "--cert", "certs/nexthop.pem", "--key", "certs/nexthop.key", "--ca", "certs/ca.pem", "--pids", str(pid)] + extra, peer + "/" + scen, more, how)
     if r:
         print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_us", "p50_us", "p99_us", "errors", "pss_kb_per_conn", "cpu_us_per_conn", "reused", "gen_util", "drips_per_s", "drip_late_p99_us", "drip_errors", "drip_gen_util") if k in r)), flush=True)
     return r
@@ -176,8 +176,9 @@ def t_idle():
             s.stop()
     rounds(peers, fn)
 def t_drip():
-    """Clients at 1000/s beside 400 slow writers, which are a process of their own on the load's core and run only when nothing
-    else wants it. quiet: they are connected and send nothing; drip: an octet each every 50 ms, spread; together: all at once."""
+    """Clients at 1000/s beside 400 slow writers. These are a process of their own on the load's core. All are in the real-time class,
+    so that nothing else on the machine is in their way; clients and server before the writers. quiet: the writers are
+    connected and send nothing; drip: an octet each every 50 ms, spread over that time; together: all at its start."""
     peers, seen = sip_peers(), {}
     def fn(name, spec):
         mk, wait, x = spec
@@ -186,14 +187,17 @@ def t_drip():
             for scen, e in (("quiet", ["--silent"]), ("drip", []), ("together", ["--together"])):
                 if A.scen and scen not in A.scen.split(","):
                     continue
-                d = subprocess.Popen(["taskset", "-c", str(A.load_cpu), "./sipload", "--target", SIP, "--mode", "drip", "--drips", "400", "--drip-ms", "50", "--secs", "120"] + e, stdout=subprocess.PIPE, text=True)
+                d = subprocess.Popen(["taskset", "-c", str(A.load_cpu), "chrt", "-r", "1", "./sipload", "--target", SIP, "--mode", "drip", "--drips", "400", "--drip-ms", "50", "--secs", "120"] + e, stdout=subprocess.PIPE, text=True)
                 def dripped():
                     d.terminate()
                     return {k: float(v) for k, v in (w.split("=") for w in d.communicate()[0].split())}
                 up = d.stdout.readline().strip()
                 if up != "up=400":
                     raise RuntimeError("%s: not all of 400 slow writers could connect: %s %s" % (name, up, dripped()))
-                r = sipload("drip", name, scen, s.p.pid, x + ["--mode", "message", "--rate", "1000"] + S(), dripped)
+                for p in proc_tree(s.p.pid):  # no handshake is measured, so it does no harm that keyd is no longer behind
+                    os.sched_setscheduler(p, os.SCHED_RR, os.sched_param(2))
+                threading.Timer(1, d.send_signal, [signal.SIGUSR1]).start()  # by then the next hop listens
+                r = sipload("drip", name, scen, s.p.pid, x + ["--mode", "message", "--rate", "1000", "--secs", str(A.secs), "--warm", "2"], dripped, ["chrt", "-r", "2"])
                 if r:
                     seen.setdefault(name, {}).setdefault(scen, []).append(r["p99_us"])
         finally:
