@@ -8,7 +8,7 @@ Peers run in turn inside every round, so that drift of the machine hits all of t
 network namespace of its own with only a loopback device; only processes started here are stopped, by pid.
 edged is taken from build/bin; --sip-cmd / --turn-cmd put another command in its place.
 """
-import argparse, json, os, resource, shlex, signal, statistics, subprocess, sys, time
+import argparse, json, os, resource, shlex, signal, statistics, subprocess, sys, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 os.chdir(HERE)
@@ -100,8 +100,9 @@ def edged_av(name, more="", workers=1):
 def pick(p):
     return {k: v for k, v in p.items() if not A.only or k in A.only.split(",")}
 
-def load(table, argv, tag):
-    r = subprocess.run(["taskset", "-c", str(A.load_cpu), "timeout", "150"] + argv + ["--tag", tag], capture_output=True, text=True)
+def load(table, argv, tag, more=lambda: {}, how=[]):
+    """more: called when the load is over, says what else belongs into its row; how: what the load is started with"""
+    r = subprocess.run(["taskset", "-c", str(A.load_cpu), "timeout", "150"] + how + argv + ["--tag", tag], capture_output=True, text=True)
     row = {}
     for w in r.stdout.split():
         k, _, v = w.partition("=")
@@ -109,7 +110,8 @@ def load(table, argv, tag):
             row[k] = float(v)
         except ValueError:
             row[k] = v
-    if not row:
+    row.update(more())
+    if not row.get("tag"):
         print("  %s: no result: %s" % (tag, r.stderr.strip()[-200:]), flush=True)
         return {}
     row["table"], row["t"] = table, time.time()
@@ -117,10 +119,11 @@ def load(table, argv, tag):
         f.write(json.dumps(row) + "\n")
     return row
 
-def sipload(table, peer, scen, pid, extra):
-    r = load(table, ["./sipload", "--target", SIP, "--nexthop", NH, "--cert", "certs/nexthop.pem", "--key", "certs/nexthop.key", "--ca", "certs/ca.pem", "--pids", str(pid)] + extra, peer + "/" + scen)
+def sipload(table, peer, scen, pid, extra, more=lambda: {}, how=[]):
+    r = load(table, ["./sipload", "--target", SIP, "--nexthop", NH, "--cert", "certs/nexthop.pem", "--key", "certs/nexthop.key", "--ca", "certs/ca.pem", "--pids", str(pid)] + extra, peer + "/" + scen, more, how)
     if r:
-        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_us", "p50_us", "p99_us", "errors", "pss_kb_per_conn", "cpu_us_per_conn", "reused", "gen_util") if k in r)), flush=True)
+        print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_us", "p50_us", "p99_us", "errors", "pss_kb_per_conn", "cpu_us_per_conn", "reused", "gen_util", "drips_per_s", "drip_late_p99_us", "drip_errors", "drip_gen_util") if k in r)), flush=True)
+    return r
 def turnload(table, peer, scen, pid, extra, server=TURN):
     r = load(table, ["./turnload", "--server", server] + (["--pids", str(pid)] if pid else []) + extra, peer + "/" + scen)
     if r and "gen_s_per_mpkt" in r:
@@ -178,16 +181,40 @@ def t_idle():
             s.stop()
     rounds(peers, fn)
 def t_drip():
-    peers = sip_peers()
+    """Clients at 1000/s beside 400 slow writers. These are a process of their own on the load's core. All are in the real-time class,
+    so that nothing else on the machine is in their way; clients and server before the writers. quiet: the writers are
+    connected and send nothing; drip: an octet each every 50 ms, spread over that time; together: all at its start."""
+    peers, seen = sip_peers(), {}
     def fn(name, spec):
         mk, wait, x = spec
         s = Server(name, mk("edge-ec"), wait)
         try:
-            for scen, e in (("quiet", []), ("drip", ["--drips", "400", "--drip-ms", "50"])):
-                sipload("drip", name, scen, s.p.pid, x + ["--mode", "message", "--rate", "1000"] + e + S())
+            for scen, e in (("quiet", ["--silent"]), ("drip", []), ("together", ["--together"])):
+                if A.scen and scen not in A.scen.split(","):
+                    continue
+                d = subprocess.Popen(["taskset", "-c", str(A.load_cpu), "chrt", "-r", "1", "./sipload", "--target", SIP, "--mode", "drip", "--drips", "400", "--drip-ms", "50", "--secs", "120"] + e, stdout=subprocess.PIPE, text=True)
+                def dripped():
+                    d.terminate()
+                    return {k: float(v) for k, v in (w.split("=") for w in d.communicate()[0].split())}
+                up = d.stdout.readline().strip()
+                if up != "up=400":
+                    raise RuntimeError("%s: not all of 400 slow writers could connect: %s %s" % (name, up, dripped()))
+                for p in proc_tree(s.p.pid):  # no handshake is measured, so it does no harm that keyd is no longer behind
+                    os.sched_setscheduler(p, os.SCHED_RR, os.sched_param(2))
+                threading.Timer(1, d.send_signal, [signal.SIGUSR1]).start()  # by then the next hop listens
+                r = sipload("drip", name, scen, s.p.pid, x + ["--mode", "message", "--rate", "1000", "--secs", str(A.secs), "--warm", "2"], dripped, ["chrt", "-r", "2"])
+                if r:
+                    seen.setdefault(name, {}).setdefault(scen, []).append(r["p99_us"])
         finally:
             s.stop()
     rounds(peers, fn)
+    med = statistics.median
+    for name, by in seen.items():
+        q = by.get("quiet")
+        for scen in by:
+            if q and scen != "quiet" and len(by[scen]) == len(q):
+                each = sorted(a / b for a, b in zip(by[scen], q))
+                print("drip: %-20s p99 ms quiet %.3f, %s %.3f: medians %.2f, by round %.2f (%.2f to %.2f)" % (name, med(q) / 1e3, scen, med(by[scen]) / 1e3, med(by[scen]) / med(q), med(each), each[0], each[-1]))
 def t_storm():
     """established clients at 500/s while new clients keep 64 full RSA handshakes going"""
     peers = sip_peers()
@@ -395,7 +422,7 @@ def report():
         "sip": ["cpu_us", "per_s", "p50_us", "p99_us", "p999_us", "errors", "gen_us"],
         "handshake": ["cpu_us", "per_s", "p50_us", "p99_us", "errors"],
         "idle": ["pss_kb_per_conn", "rss_sum_kb_per_conn", "cpu_us_per_conn", "conn_fail"],
-        "drip": ["p50_us", "p99_us", "p999_us", "cpu_util", "drip_bytes", "errors"],
+        "drip": ["p50_us", "p99_us", "p999_us", "cpu_util", "drips_per_s", "errors"],
         "storm": ["p50_us", "p99_us", "p999_us", "cpu_util", "late", "errors"],
         "turn": ["cpu_s_per_mpkt", "total", "per_s", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_s_per_mpkt"],
         "webconf": ["cpu_s_per_gb", "mbit_s", "cpu_util", "kb_per_client", "slowest", "fastest", "admitted", "errors"],
@@ -428,7 +455,7 @@ ap.add_argument("--idle", type=int, default=5000)
 ap.add_argument("--packets", type=int, default=10000000, help="kill: relayed in all")
 ap.add_argument("--handshakes", type=int, default=200000)
 ap.add_argument("--only", default="")
-ap.add_argument("--scen", default="", help="turn: these scenarios only")
+ap.add_argument("--scen", default="", help="turn, drip: these scenarios only")
 ap.add_argument("--server-cpu", type=int, default=0)
 ap.add_argument("--load-cpu", type=int, default=1)
 ap.add_argument("--sip-cmd", default="", help="command of a SIP proxy that listens on %s (TLS, certs/@CERT@.pem) and forwards to %s with TLS" % (SIP, NH))
