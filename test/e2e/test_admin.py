@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -189,6 +190,44 @@ def test_sighup_reloads(world):
     supervisor = next(p for p in children(world.edged.proc.pid) + [world.edged.proc.pid] if program_of(p) == "edged")
     os.kill(supervisor, signal.SIGHUP)
     wait_for("the reload", lambda: status(world.lab)["reloads"] > n, 5, 0.1)
+
+
+def test_reload_while_another_is_under_way(world):
+    """Whoever asks meanwhile, edgectl or SIGHUP, is not turned away: one more reload follows, with what the file says by then."""
+    def ask():
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(30)
+        s.connect(world.lab.path("control.sock"))
+        s.sendall(b"reload\n")
+        return s
+
+    def verdict(s):
+        with s, s.makefile() as f:
+            return json.load(f)
+    before = status(world.lab)
+    slow = service(world.lab, "access", 0)["pid"]
+    os.kill(slow, signal.SIGSTOP)  # it says neither yes nor no
+    try:
+        first = ask()
+        gone = ask()
+        status(world.lab)  # answered in the order that they came in
+        kept = rewrite(world.edged, lambda s: s.replace("registers_per_minute = 0", "registers_per_minute = 100000"))
+        gone.close()
+        others = [ask() for _ in range(3)]
+        os.kill(world.edged.supervisor(), signal.SIGHUP)
+        status(world.lab)
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    answer = verdict(first)
+    assert answer["ok"] and answer["changed"] == [], answer
+    for s in others:
+        answer = verdict(s)
+        assert answer["ok"] and answer["changed"] == ["access.limits.registers_per_minute"], answer
+    after = status(world.lab)
+    assert after["reloads"] == before["reloads"] + 2
+    assert [s["pid"] for s in after["services"]] == [s["pid"] for s in before["services"]]
+    rewrite(world.edged, lambda s: kept)
+    assert ctl(world.lab, "reload")[0] == 0
 
 
 def test_diagram(world):
@@ -377,7 +416,6 @@ def test_metrics(lab, fe, edged):
     os.makedirs(lab.path("m"), exist_ok=True)
     p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", e], name="edged-metrics", env={"EDGED_LIBEXEC": bins()})
     p.wait_log("SYS-1001 started", 30)
-    import socket
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(path)
         s.settimeout(10)
