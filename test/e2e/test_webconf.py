@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Web Conferencing Edge with its connector: numbers in names are those of psom-webconf 13."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -15,7 +17,7 @@ import pytest
 
 import sip
 import webconf
-from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, LabError, Proc, children, figure, program_of, wait_for
+from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, WAIT, Proc, children, figure, program_of, wait_for
 from test_admin import new_certificate, put
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
@@ -496,6 +498,47 @@ def test_10_two_connectors_one_leaves(lab, edged, meeting):
     srv.close()
 
 
+def test_10_the_last_octets_of_a_leaving_connector(lab, edged):
+    """Its last client has ended and the server has not read yet: the process waits until that has gone out, too."""
+    gate, got = threading.Event(), []
+
+    def late(t):
+        t.sendall(t.recv(1))
+        raw_shutdown_write(t)  # it has nothing more to say: the client's end is the stream's
+        gate.wait(WAIT)
+        n = 0
+        with contextlib.suppress(ssl.SSLZeroReturnError):  # so Python says an end in order when we ended ours before
+            while b := t.recv(65536):
+                n += len(b)
+            n = "%d octets and no close_notify" % n
+        got.append(n)
+    # Small buffers below TLS, or they take all of it.
+    lab.sysctl("inside", net__ipv4__tcp_wmem="4096 8192 8192")
+    srv = Server(lab, late, port=8065, receive=4096)
+    c = Connector(lab, "connector10", servers=({"id": "late10", "host": DMCU, "port": 8065, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    m = Meeting(lab, edged)
+    m.wait_server("late10")
+    s = m.join(bytes.fromhex(m.ask("ticket", "add", "server=late10")["handle"]), b"x")
+    says(s, b"x")
+    assert s.recv(1) == b""
+    os.kill(next(p for p in [c.proc.pid] + children(c.proc.pid) if program_of(p) == "edged-connector"), signal.SIGTERM)
+    c.proc.wait_log("connector_leaving clients=1")
+    s.sendall(b"d" * 200000)
+    raw_shutdown_write(s)
+    c.proc.wait_log("edge_down")
+    with pytest.raises(subprocess.TimeoutExpired):
+        c.proc.p.wait(0.5)
+    gate.set()
+    wait_for("the connector to end", lambda: not c.proc.alive())
+    assert c.proc.p.returncode == 0, c.proc.log()[-2000:]
+    wait_for("the server to hear the end", lambda: got)
+    lab.sysctl("inside", net__ipv4__tcp_wmem="4096 16384 4194304")
+    assert got == [200000]
+    s.close()
+    c.stop()
+    srv.close()
+
+
 def test_11_strangers(lab, meeting, edged):
     s = lab.tcp_to("load", WEBCONF, 443)
     s.sendall(b"EDWC" + b"x" * 200)
@@ -561,19 +604,6 @@ def test_connector_control(meeting, connector, edged):
     meeting.wait_ended("server_refused", before)
 
 
-def reload(edged):
-    """The Edge watches its certificates too: its own reload may be under way."""
-    def done():
-        try:
-            edged.ctl("reload")
-            return True
-        except LabError as e:
-            if "another reload" not in str(e):
-                raise
-            return False
-    wait_for("a reload", done)
-
-
 def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     """Twenty clients move octets all the while; a running one lives on; a new one sees the new certificate."""
     running = meeting.join(meeting.ticket(), b"x")
@@ -589,7 +619,7 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     try:
         for new, path in zip(new_certificate(lab), bound):
             put(new, path)
-        reload(edged)
+        edged.ctl("reload")
         after = meeting.join(meeting.ticket(), b"y")
         says(after, b"y")
         assert after.getpeercert()["serialNumber"] != first
@@ -603,7 +633,7 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
         load.join()
         for path in bound:
             put(path + ".old", path)
-        reload(edged)
+        edged.ctl("reload")
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
