@@ -52,7 +52,7 @@ def test_starts_as_it_stands(lab, name):
             return True
         except OSError:
             return False
-    lablib.wait_for(lambda: "edged with %s; its log: %s" % (name, p.log()[-1500:]), up, 15, 0.1)
+    lablib.wait_for(lambda: "edged with %s; its log: %s" % (name, p.log()[-1500:]), up, every=0.1)
     assert p.stop(8.0) == 0, p.log()[-1500:]
 
 

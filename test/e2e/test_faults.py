@@ -9,7 +9,7 @@ import time
 import pytest
 
 import sip
-from lab import EDGE_OUT, FE1, FE2, LOAD, figure, wait_for
+from lab import EDGE_OUT, FE1, FE2, LOAD, WAIT, figure, wait_for
 
 CONF = {"access__workers": 2}
 RELEASED = True
@@ -20,7 +20,7 @@ def slot_of(world, client):
     return int(re.search(r"Ci\.R([0-9a-f]+)", reg.h("Record-Route")).group(1), 16) >> 48
 
 
-def serves(lab, source=LOAD[-2], timeout=2.0):
+def serves(lab, source=LOAD[-2], timeout=WAIT):
     c = sip.Client(lab, "probe", source=source)
     try:
         c.register(timeout=timeout)
@@ -63,7 +63,7 @@ class Load:
     def end(self):
         self.stop.set()
         self.thread.join()
-        time.sleep(0.5)
+        wait_for("the answers", lambda: all(k in self.acked or k in self.refused for k, (_, c) in self.sent.items() if c.conn.is_open()))
         for c in self.clients:
             c.died = not c.conn.is_open()
             c.close()
@@ -75,7 +75,7 @@ def test_worker_killed_under_load(world):
     try:
         slots = {c.slot for c in load.clients}
         assert len(slots) == 2, slots
-        time.sleep(1.0)
+        wait_for("the load to flow", lambda: len(load.acked) > 100)
         before = world.edged.pids()
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
@@ -89,7 +89,7 @@ def test_worker_killed_under_load(world):
         figure("worker killed: first new client", served[0] + (time.monotonic() - killed - sum(served)), 1.0)
         figure("worker killed: slowest of ten new clients", max(served), 1.0)
         wait_for("the worker to be back", lambda: len(world.edged.pids()) == 2)
-        wait_for("a load worth the name", lambda: len(load.acked) > 300, 30)
+        wait_for("a load worth the name", lambda: len(load.acked) > 300)
     finally:
         load.end()
     dead = [c for c in load.clients if c.died]
@@ -115,10 +115,10 @@ def test_keyd_killed(world):
 
     def again():
         try:
-            return serves(world.lab)
+            return serves(world.lab, timeout=2.0)
         except (OSError, AssertionError, TimeoutError):
             return False
-    wait_for("handshakes to work again", again, 5, 0.05)
+    wait_for("handshakes to work again", again, every=0.05)
     figure("keyd killed: handshakes work again", time.monotonic() - t, 1.5)
     c.message("sip:bob@contoso.com")
     c.close()
@@ -133,32 +133,20 @@ def test_next_hop_refused_and_back(world):
     t = time.monotonic()
     codes = []
     for _ in range(3):
-        m = c.send("MESSAGE", "sip:bob@contoso.com", body="x")
-        while True:
-            r = c.conn.recv(3)
-            if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                break
-        codes.append(r.code)
+        codes.append(c.code("MESSAGE", "sip:bob@contoso.com", body="x"))
         figure("next hop gone: %s" % codes, time.monotonic() - t, 2.0)
     assert set(codes) <= {503, 504}, codes
     world.edged.wait_log("ACC-2006|next_hop_unreachable")
     fe = sip.FrontEnd(world.lab, FE1)
     t = time.monotonic()
     try:
-        def ok():
-            m = c.send("MESSAGE", "sip:bob@contoso.com", body="x")
-            while True:
-                r = c.conn.recv(5)
-                if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                    return r.code == 200
-        wait_for("the next hop to be used again", ok, 32, 0.2)
-        print("back after %.2f s" % (time.monotonic() - t))
+        wait_for("the next hop to be used again", lambda: c.code("MESSAGE", "sip:bob@contoso.com", body="x") == 200, 120, 0.2)
+        figure("next hop back: used again", time.monotonic() - t, 30)
         world.edged.wait_log("ACC-2007|next_hop_recovered")
     finally:
         c.close()
         fe.close()
         world.fe.__init__(world.lab, FE1)  # the module's front end stands again for the tests that follow
-        time.sleep(0.3)
 
 
 @pytest.fixture
@@ -170,7 +158,8 @@ def pair(lab, edged):
     e = lab.edged(release=True, access__next_hop={"fqdn": "pool01.contoso.net", "port": 5064, "members": ["fe01.contoso.net:5064", "fe02.contoso.net:5064"],
                                     "probe_interval_ms": 1000})
     c = sip.Client(lab, "alice", source=LOAD[22])
-    wait_for("sign-in", lambda: c.register().code == 200)
+    wait_for("sign-in", lambda: c.code("REGISTER", "sip:contoso.com", to=c.aor, extra="Expires: 600") == 200)
+    wait_for("links with both members", lambda: a.open_conns() and b.open_conns())
     yield lab, e, a, b, c
     c.close()
     a.close()
@@ -179,43 +168,36 @@ def pair(lab, edged):
     edged.__init__(lab, True, True, dict(CONF))
 
 
-def timed(c, limit, tries=5):
+def timed(c, tries=5):
     worst = 0
     for _ in range(tries):
         t = time.monotonic()
-        c.message("sip:bob@contoso.com", timeout=limit + 2)
+        c.message("sip:bob@contoso.com")
         worst = max(worst, time.monotonic() - t)
     return worst
 
 
 def test_failover_refused(pair):
-    _, _, a, b, c = pair
-    timed(c, 1)
+    _, e, a, b, c = pair
+    timed(c)
     a.close()
-    assert timed(c, 1.0) <= 1.0
+    # What was under way on its links is answered 504 at once: not what is measured here.
+    wait_for("both workers to see it fall", lambda: e.ctl("--json", "nexthop").count('"state":"failed"') == 2)
+    figure("a member refuses: slowest of five messages", timed(c), 1.0)
     assert any(m.method == "MESSAGE" for m in b.seen)
 
 
 def test_failover_black_hole(pair):
     """The member's machine vanishes without a word: at most 3 s, then no message waits."""
     lab, _, a, b, c = pair
-    timed(c, 1)
+    timed(c)
     used = a if any(m.method == "MESSAGE" for m in a.seen) else b
     lab.ip("inside", "addr", "del", used.address + "/32", "dev", "lo")
     try:
         t = time.monotonic()
-        r = None
-        while time.monotonic() - t < 10:
-            m = c.send("MESSAGE", "sip:bob@contoso.com", body="x")
-            while True:
-                r = c.conn.recv(10)
-                if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                    break
-            if r.code == 200:
-                break
-        took = time.monotonic() - t
-        assert r.code == 200 and took <= 3.5, (r, took)
-        assert timed(c, 1.0) <= 1.0
+        wait_for("a message to be served", lambda: c.code("MESSAGE", "sip:bob@contoso.com", body="x") == 200, 60)
+        figure("a member vanished: first message served", time.monotonic() - t, 3.5)
+        figure("a member vanished: slowest of five messages then", timed(c), 1.0)
     finally:
         lab.ip("inside", "addr", "add", used.address + "/32", "dev", "lo")
 
@@ -229,7 +211,7 @@ def test_certificate_of_the_next_hop_is_checked(lab, edged):
         try:
             c = sip.Client(lab, "alice", source=LOAD[23])
             m = c.send("REGISTER", "sip:contoso.com", to=c.aor)
-            r = c.conn.recv(5)
+            r = c.conn.recv()
             assert r.code in (503, 504) and r.h("Call-ID") == m.h("Call-ID"), (cert, r)
             assert not f.seen, (cert, f.seen)
             c.close()
