@@ -255,7 +255,9 @@ class Lab:
         self.hosts.append(host)
         self.ip(host, "link", "set", "lo", "up")
         etc = "/etc/netns/" + self.ns(host)
-        os.makedirs(etc, exist_ok=True)
+        while not os.path.isdir(etc):
+            with contextlib.suppress(FileNotFoundError):  # another laboratory that was the last one has taken the upper folder away
+                os.makedirs(etc, exist_ok=True)
         with open(etc + "/hosts", "w") as f:
             f.write("127.0.0.1 localhost %s\n" % socket.gethostname() + hosts)
         with open(etc + "/resolv.conf", "w") as f:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Web Conferencing Edge share: a meeting server inside, the connector beside it, participants outside."""
+import fcntl
 import json
 import os
 import select
@@ -33,7 +34,10 @@ def conf(**limits):
 
 
 def tool():
-    subprocess.run(["make", "-s", "-C", os.path.dirname(LOAD_TOOL), "psomload"], check=True)
+    where = os.path.dirname(LOAD_TOOL)
+    with open(os.path.join(where, "Makefile")) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)  # two runs may come at once
+        subprocess.run(["make", "-s", "-C", where, "psomload"], check=True)
     return LOAD_TOOL
 
 
