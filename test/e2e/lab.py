@@ -329,8 +329,8 @@ class Lab:
         """How many the kernel has thrown away there so far because a program did not take them in time."""
         n = 0
         for h in hosts:
-            rows = [x.split() for x in run("ip", "netns", "exec", self.ns(h), "cat", "/proc/net/snmp").splitlines() if x.startswith("Udp:")]
-            n += int(dict(zip(*rows))["RcvbufErrors"])
+            rows = [x.split() for x in run("ip", "netns", "exec", self.ns(h), "cat", "/proc/net/snmp", "/proc/net/snmp6").splitlines()]
+            n += int(dict(zip(*[x for x in rows if x[0] == "Udp:"]))["RcvbufErrors"]) + sum(int(x[1]) for x in rows if x[0] == "Udp6RcvbufErrors")
         return n
 
     def down(self):

@@ -101,5 +101,5 @@ def test_an_ordinary_user_starts_serves_and_ends(lab, fe, place):
         os.kill(keyd, signal.SIGSTOP)
         wait_for(lambda: "keyd to be started again; the log: " + p.log()[-3000:], lambda: any(program_of(k) == "edged-keyd" and k != keyd for k in children(p.pid)), every=0.5)
     finally:
-        assert p.stop(8.0) == 0, p.log()[-2000:]
+        assert p.stop(30) == 0, p.log()[-2000:]
     assert "AddressSanitizer" not in p.log() and "runtime error" not in p.log()
