@@ -314,9 +314,13 @@ def test_trace(world, tmp_path):
     assert r.returncode == 0 and r.stdout.count("MESSAGE sip:bob@contoso.com SIP/2.0") == 2 and r.stdout.count("SIP/2.0 200") == 2, r.stdout + r.stderr
     assert "bad" not in r.stdout and "incorrect" not in r.stdout and "udp sum ok" in r.stdout, r.stdout
     assert LOAD[12] + "." in r.stdout and "x" * 20 not in r.stdout
-    talk = threading.Timer(0.5, lambda: a.message("sip:bob@contoso.com"))
+
+    def talk_when_traced():
+        wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 6)
+        a.message("sip:bob@contoso.com")
+    talk = threading.Thread(target=talk_when_traced)
     talk.start()
-    code, out, err = ctl(world.lab, "--json", "trace", "sip:alice@contoso.com", "-", "3")  # held against its shape line by line
+    code, out, err = ctl(world.lab, "--json", "trace", "sip:alice@contoso.com", "-", "5")  # held against its shape line by line
     talk.join()
     assert code == 0 and len(out.splitlines()) == 4, (out, err)
     assert ctl(world.lab, "trace")[0] == 2 and ctl(world.lab, "trace", "x", pcap)[0] == 1  # no word; the file is there
@@ -335,7 +339,7 @@ def test_top(world):
     screen = b""
     try:
         while b"on the watch list" not in screen:
-            assert select.select([fd], [], [], 20)[0], screen
+            assert select.select([fd], [], [], WAIT)[0], screen
             screen += os.read(fd, 65536)
         os.write(fd, b"q")
         ended, status_ = os.waitpid(pid, 0)
@@ -358,7 +362,7 @@ def test_top(world):
         stop.set()
         t.join()
     f = json.loads(out)["figures"]["access"]
-    assert code == 0 and f["clients"] >= 1 and f["signed_in"] >= 1 and f["messages_from_outside"] > 1 and f["next_hop_links"] >= 1, f
+    assert code == 0 and f["clients"] >= 1 and f["signed_in"] >= 1 and f["messages_from_outside"] > 0 and f["next_hop_links"] >= 1, f
     c.close()
     assert ctl(world.lab, "top")[0] == 2  # no terminal
 

@@ -333,15 +333,16 @@ def test_two_users_outside(world, alice, bob):
 # -- workers --
 
 def test_requests_from_inside_find_the_worker(world):
-    """Twelve clients spread over the workers; each is reached over the one link the front end picks."""
-    cs = [sip.Client(world.lab, "user%d" % i, source=LOAD[10 + i]) for i in range(12)]
-    for c in cs:
+    """Twelve clients or more, of both workers; each is reached over the one link the front end picks."""
+    cs, slots = [], set()
+    while len(cs) < 12 or len(slots) < 2:  # chance decides who comes to which worker
+        c = sip.Client(world.lab, "user%d" % len(cs), source=LOAD[len(cs)])
+        cs.append(c)
         c.register()
-    slots = set()
+        c.reg = world.fe.request("REGISTER", c.reg_call_id)
+        slots.add(int(re.search(r"Ci\.R([0-9a-f]+)", c.reg.h("Record-Route")).group(1), 16) >> 48)
     for c in cs:
-        reg = world.fe.request("REGISTER", c.reg_call_id)
-        cid = re.search(r"Ci\.R([0-9a-f]+)", reg.h("Record-Route")).group(1)
-        slots.add(int(cid, 16) >> 48)
+        reg = c.reg
         from_inside(world.fe, "MESSAGE", uri(reg.h("Contact")), [reg.h("Record-Route")], to=c.aor, body=b"for " + c.user.encode())
         got = c.conn.expect("MESSAGE")
         assert got.body == b"for " + c.user.encode()
@@ -349,7 +350,6 @@ def test_requests_from_inside_find_the_worker(world):
         c.conn.send(sip.reply(got))
         r = world.fe.wait(lambda x: x.is_response and x.method == "MESSAGE" and x.code == 200 and x.h("Call-ID") == got.h("Call-ID"))
         assert len(r.all("Via")) == 2, (n, r)
-    assert len(slots) == 2, "all twelve fell on one worker: %s" % slots
     for c in cs:
         c.close()
 
