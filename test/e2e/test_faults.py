@@ -9,7 +9,7 @@ import time
 import pytest
 
 import sip
-from lab import EDGE_OUT, FE1, FE2, LOAD, WAIT, figure, wait_for
+from lab import EDGE_OUT, FE1, FE2, LOAD, WAIT, Proc, children, figure, wait_for
 
 CONF = {"access__workers": 2}
 RELEASED = True
@@ -230,4 +230,36 @@ def test_supervisor_ends_in_order(lab, edged):
     assert not [p for p in pids + [sup] if os.path.exists("/proc/%d" % p)]
     with pytest.raises(OSError):
         lab.tcp_to("load", EDGE_OUT, 443, timeout=1)
+    edged.__init__(lab, True, True, dict(CONF))
+
+
+def test_told_to_stop_before_it_is_ready(lab, edged):
+    """A worker that says READY when the end has begun has done nothing wrong: it ends in order, as all others."""
+    edged.stop()
+    libexec = lab.path("slow-libexec")
+    os.makedirs(libexec)
+    for name in os.listdir(edged.bin):
+        if name != "edged-access":
+            os.symlink(os.path.join(edged.bin, name), os.path.join(libexec, name))
+    with open(os.path.join(libexec, "edged-access"), "w") as f:
+        f.write('#!/bin/sh\nkill -STOP $$\nexec %s "$@"\n' % os.path.join(edged.bin, "edged-access"))
+    os.chmod(f.name, 0o755)
+    since = len(edged.log())
+    p = Proc(lab, "edge", [os.path.join(edged.bin, "edged"), "-c", edged.conf], name="edged", env={"EDGED_LIBEXEC": libexec})
+
+    def waiting():
+        """Both workers before they are programs of ours: told to start, and standing still."""
+        out = []
+        for k in children(p.pid):
+            with open("/proc/%d/stat" % k) as f:
+                if f.read().rpartition(")")[2].split()[0] == "T":
+                    out.append(k)
+        return out if len(out) == 2 else None
+    pids = wait_for(lambda: "two workers to be started; the log: " + p.log()[since:], waiting)
+    p.p.terminate()
+    p.wait_log("SYS-1009 stopping", since=since)
+    for k in pids:
+        os.kill(k, signal.SIGCONT)
+    assert p.p.wait(WAIT) == 0
+    assert "service_killed" not in p.log()[since:], p.log()[since:]
     edged.__init__(lab, True, True, dict(CONF))
