@@ -21,7 +21,7 @@ from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, WAIT, Proc, children, figure, prog
 from test_admin import new_certificate, put
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
-CONF = webconf.conf(admit_ms=4000, slow_s=4, half_open_s=4)
+CONF = webconf.conf(admit_ms=4000, slow_s=4, half_open_s=4, tls_handshake_ms=60000)
 
 
 @pytest.fixture(scope="module")

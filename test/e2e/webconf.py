@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Web Conferencing Edge share: a meeting server inside, the connector beside it, participants outside."""
+import contextlib
 import fcntl
 import json
 import os
@@ -43,6 +44,7 @@ def tool():
 
 class Server:
     """A TLS server inside; each connection runs serve(tls_socket, raw_socket) in a thread."""
+    standing = {}  # by address, so that one of a test that failed is not in the way of the next
 
     def __init__(self, lab, serve, address=DMCU, port=8057, cert="dmcu", ask_cert=False, before_tls=None, receive=None):
         self.serve, self.before_tls, self.certs = serve, before_tls, []
@@ -51,6 +53,11 @@ class Server:
         if ask_cert:
             self.ctx.load_verify_locations(lab.cert("internal-ca.pem"))
             self.ctx.verify_mode = ssl.CERT_REQUIRED
+        before = self.standing.get((lab.id, address, port))
+        if before:
+            with contextlib.suppress(OSError):
+                before.close()
+        self.standing[lab.id, address, port] = self
         with lab.inside_of("inside"):
             self.s = socket.socket()
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
