@@ -250,6 +250,7 @@ class FrontEnd:
         self.lab, self.address, self.port, self.on_request = lab, address, port, on_request
         self.seen, self.conns, self._cv = [], [], threading.Condition()
         self.probes, self.deaf = 0, False  # deaf: who connects from now on is not read from
+        self.closed = False
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ctx.load_cert_chain(lab.cert(cert + ".pem"), lab.cert(cert + ".key"))
         ctx.load_verify_locations(lab.cert(ca))
@@ -263,6 +264,9 @@ class FrontEnd:
         s.setblocking(False)
 
         async def accepted(r, w):
+            if self.closed:  # it was in its handshake
+                w.transport.abort()
+                return
             c = Conn(r, w, self._on_message)
             c.cert = w.get_extra_info("peercert")
             if self.deaf:
@@ -309,6 +313,7 @@ class FrontEnd:
 
     def close(self, kill=True):
         async def go():
+            self.closed = True
             self.server.close()
             if kill:
                 for c in self.conns:

@@ -160,7 +160,7 @@ def pair(lab, edged):
                                     "probe_interval_ms": 1000})
     c = sip.Client(lab, "alice", source=LOAD[22])
     wait_for("sign-in", lambda: c.code("REGISTER", "sip:contoso.com", to=c.aor, extra="Expires: 600") == 200)
-    wait_for("links with both members", lambda: a.open_conns() and b.open_conns())
+    wait_for("links of both workers with both members", lambda: e.ctl("--json", "nexthop").count('"state":"up"') == 4)
     yield lab, e, a, b, c
     c.close()
     a.close()
