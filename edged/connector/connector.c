@@ -258,6 +258,19 @@ connector_clients(const struct connector *k)
 	return n;
 }
 
+void
+connector_close(struct connector *k)
+{
+	for (uint32_t i = 0; i < k->n_edges; i++)
+		edge_close(k->edges[i]);
+}
+
+bool
+connector_is_over(const struct connector *k)
+{
+	return k->n_conns == 0 && connector_clients(k) == 0;
+}
+
 int
 connector_announce(struct connector *k, const struct psom_line *l, uint64_t *ret_seq)
 {

@@ -50,6 +50,7 @@ struct connector {
 	struct control *control;
 	uint64_t seq; /* of the newest line that was announced */
 	uint64_t next_id;
+	uint32_t n_conns; /* to edges and servers; what was written to them may still wait */
 	bool leaving;
 };
 
@@ -61,6 +62,10 @@ int connector_reload(struct connector *k, const char **ret_why) ED_MUST_CHECK;
 void connector_leave(struct connector *k);
 /* Clients under way on all links. */
 uint32_t connector_clients(const struct connector *k);
+/* After connector_leave: ends the links, and with them the clients that are left. */
+void connector_close(struct connector *k);
+/* After connector_leave: no client is under way, and all that was written has gone out. */
+bool connector_is_over(const struct connector *k);
 
 /*
  * A ticket or a revocation from the signalling side. *ret_seq: the announcement is with every edge

@@ -359,6 +359,7 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 	char quoted[LOG_QUOTE_LEN];
 
 	e->dead = true;
+	e->k->n_conns--;
 	h2_free(e->h2); /* closes the connections to servers */
 	e->h2 = NULL;
 	e->conn = NULL;
@@ -388,6 +389,8 @@ on_resolved(void *arg, const struct resolve_answer *ans)
 	struct conn_target t = {.host = e->host, .device = ""};
 
 	e->resolving = false;
+	if (e->k->leaving)
+		return;
 	if (ans->err < 0 || ans->n_addrs == 0) {
 		log_warning(AREA_WEBCONF, "CON-9008", "edge_not_found", "edge=%s", e->host);
 		again_later(e);
@@ -397,7 +400,9 @@ on_resolved(void *arg, const struct resolve_answer *ans)
 	t.addr.port = e->port;
 	e->dead = false;
 	e->conn = conn_open(e->k->loop, &t, e->tls, &lim, &conn_ops, e);
-	if (!e->conn)
+	if (e->conn)
+		e->k->n_conns++;
+	else
 		again_later(e);
 }
 
@@ -532,10 +537,18 @@ void
 edge_leave(struct edge *e)
 {
 	e->left = true;
-	if (e->h2 && !e->dead)
+	if (!e->h2)
+		edge_kill(e); /* it was being dialled */
+	else if (!e->dead)
 		edge_judge(e, h2_goaway(e->h2, H2_NO_ERROR));
 	if (!e->dead)
 		timer_set(e->k->loop, &e->timer, loop_now_ms(e->k->loop));
+}
+
+void
+edge_close(struct edge *e)
+{
+	edge_kill(e);
 }
 
 uint32_t

@@ -31,6 +31,7 @@ void edge_announce(struct edge *e, struct str line, uint64_t seq);
 /* True when the edge has read all up to seq, or is not up. */
 bool edge_acked(const struct edge *e, uint64_t seq);
 void edge_leave(struct edge *e);
+void edge_close(struct edge *e);
 uint32_t edge_clients(const struct edge *e);
 
 #endif

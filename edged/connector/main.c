@@ -23,6 +23,9 @@
 
 enum { EXIT_CONFIG = 78 };
 
+/* After the drain: for what was written to the last clients and their servers. */
+#define CLOSE_MS 5000u
+
 struct program {
 	struct loop *loop;
 	struct connector *k;
@@ -44,7 +47,9 @@ on_leave_tick(struct timer *t, uint64_t now_ms)
 {
 	struct program *p = LIST_OF(t, struct program, timer);
 
-	if (now_ms >= p->until_ms || connector_clients(p->k) == 0)
+	if (now_ms >= p->until_ms)
+		connector_close(p->k);
+	if (connector_is_over(p->k) || now_ms >= p->until_ms + CLOSE_MS)
 		loop_stop(p->loop);
 	else
 		timer_set(p->loop, t, now_ms + 100);
@@ -56,7 +61,8 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	struct program *p = arg;
 
 	if (p->k->leaving) { /* asked twice: at once */
-		loop_stop(p->loop);
+		p->until_ms = loop_now_ms(p->loop);
+		timer_set(p->loop, &p->timer, p->until_ms);
 		return;
 	}
 	log_notice(

@@ -184,6 +184,7 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 	char buf[ADDR_STR_LEN];
 
 	r->conn = NULL;
+	r->k->n_conns--;
 	if (!answered && r->s) {
 		log_warning(AREA_WEBCONF, "CON-9004", "server_unreachable",
 		    "flow=%llx server=" STR_FMT " address=%s why=%s detail=\"%s\"",
@@ -233,10 +234,12 @@ on_resolved(void *arg, const struct resolve_answer *ans)
 	t.addr = ans->addrs[0];
 	t.addr.port = r->srv->port;
 	r->conn = conn_open(r->k->loop, &t, r->srv->tls, &lim, &conn_ops, r);
-	if (r->conn)
-		pump_init(&r->pump, r->conn);
-	else
+	if (!r->conn) {
 		refuse(r, 502);
+		return;
+	}
+	r->k->n_conns++;
+	pump_init(&r->pump, r->conn);
 }
 
 void

@@ -116,7 +116,7 @@ on_timer(struct timer *t, uint64_t now_ms)
 	/* A reload by command may have taken them meanwhile: then this one changes nothing. */
 	if (now != cw->taken && now == cw->seen && !s->reload) {
 		cw->taken = now;
-		reload_begin(s, RELOAD_CERTIFICATES, NULL, NULL);
+		reload_begin(s, RELOAD_CERTIFICATES, NULL);
 	}
 	cw->seen = now;
 	timer_set(s->loop, t, now_ms + WATCH_MS);

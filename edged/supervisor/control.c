@@ -32,6 +32,7 @@ struct client {
 	struct bufferevent *bev; /* NULL: free slot */
 	bool asked, answered;
 	struct livecheck *live;
+	struct reload_asker reload;
 };
 
 struct control {
@@ -44,7 +45,7 @@ struct control {
 static void
 client_drop(struct client *cl)
 {
-	reload_cancel_cb(cl->ctl->sup, cl);
+	list_remove(&cl->reload.link); /* the reload goes on */
 	gather_cancel(cl->ctl->sup, cl);
 	cl->live = livecheck_free(cl->live);
 	if (cl->bev)
@@ -190,15 +191,16 @@ do_check(struct client *cl, struct str arg)
 }
 
 static void
-on_reload_done(void *arg, bool ok, const char *text)
+on_reload_done(struct reload_asker *a, bool ok, const char *text)
 {
-	client_answer(arg, str_of(text));
+	client_answer(LIST_OF(a, struct client, reload), str_of(text));
 }
 
 static void
 do_reload(struct client *cl, struct str arg)
 {
-	reload_begin(cl->ctl->sup, RELOAD_ALL, on_reload_done, cl);
+	cl->reload.done = on_reload_done;
+	reload_begin(cl->ctl->sup, RELOAD_ALL, &cl->reload);
 }
 
 static void

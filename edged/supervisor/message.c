@@ -47,6 +47,8 @@ on_ready(struct child *c, struct ipc_reader *r)
 {
 	uint16_t n = ipc_get_u16(r);
 
+	if (c->state == CHILD_STOPPING) /* told so before it was ready */
+		return ED_OK;
 	if (c->state != CHILD_STARTING || n > WIRE_WARNINGS_MAX)
 		return ED_MALFORMED;
 	for (uint16_t i = 0; i < n; i++) {

@@ -2,7 +2,8 @@
  *
  * supervisor/reload.c: walk C. A new configuration is loaded and checked beside the one in force;
  * every living service builds its view of it and says yes or no; all yes: COMMIT to keyd and, when
- * it has switched, to the others; one no, death or ten seconds of silence: ROLLBACK. One at a time.
+ * it has switched, to the others; one no, death or ten seconds of silence: ROLLBACK. One at a time:
+ * what is asked for meanwhile is one more reload after it, for all who asked.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +30,22 @@ struct reload {
 	struct key_slot slots[BINDING__N];
 	struct timer deadline;
 	unsigned waiting_for;
-	bool committing;      /* keyd was told, the others not yet */
-	reload_done_cb *done; /* NULL: nobody waits for the verdict */
-	void *arg;
+	bool committing;              /* keyd was told, the others not yet */
+	struct list askers;           /* who waits for the verdict */
 	struct json changed, restart; /* lists of keys */
 	unsigned n_changed, n_restart;
 };
+
+static void
+answer(struct list *askers, bool ok, const char *text)
+{
+	while (!list_is_empty(askers)) {
+		struct reload_asker *who = LIST_OF(askers->next, struct reload_asker, link);
+
+		list_remove(&who->link);
+		who->done(who, ok, text);
+	}
+}
 
 static void
 finish(struct reload *rl, bool ok, const char *why)
@@ -63,21 +74,15 @@ finish(struct reload *rl, bool ok, const char *why)
 	else
 		log_error(AREA_SYS, "SYS-1003", "reload_refused",
 		    "why=%s hint=\"running configuration kept\"", log_quote(str_of(why), quoted));
-	if (rl->done)
-		rl->done(rl->arg, ok, j.failed ? "{\"ok\":false}" : j.p);
+	answer(&rl->askers, ok, j.failed ? "{\"ok\":false}" : j.p);
 	notify_state("READY=1");
 	json_done(&j);
 	json_done(&rl->changed);
 	json_done(&rl->restart);
 	conf_free(rl->next);
 	free(rl);
-}
-
-void
-reload_cancel_cb(struct supervisor *s, void *arg)
-{
-	if (s->reload && s->reload->arg == arg)
-		s->reload->done = NULL;
+	if (s->reload_again)
+		timer_set(s->loop, &s->reload_timer, loop_now_ms(s->loop));
 }
 
 static void
@@ -357,23 +362,18 @@ prepare(struct reload *rl, const struct conf_keys *keys)
 	timer_set(s->loop, &rl->deadline, loop_now_ms(s->loop) + PREPARE_MS);
 }
 
-void
-reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, void *arg)
+static void
+begin(struct supervisor *s, enum reload_what what)
 {
-	struct reload *rl = s->reload;
+	struct reload *rl = calloc(1, sizeof(*rl));
 	struct conf_keys keys = {0};
 	char why[400], state[96];
 	struct timespec ts;
 
-	if (rl) {
-		if (done)
-			done(arg, false, "{\"ok\":false,\"why\":\"another reload is under way\"}");
-		return;
-	}
-	rl = calloc(1, sizeof(*rl));
+	s->reload_again = false;
+	timer_cancel(&s->reload_timer);
 	if (!rl) {
-		if (done)
-			done(arg, false, "{\"ok\":false,\"why\":\"out of memory\"}");
+		answer(&s->reload_askers, false, "{\"ok\":false,\"why\":\"out of memory\"}");
 		return;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -382,8 +382,13 @@ reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, 
 	notify_state(state);
 	rl->sup = s;
 	rl->number = ++s->reload_number;
-	rl->done = done;
-	rl->arg = arg;
+	list_init(&rl->askers);
+	while (!list_is_empty(&s->reload_askers)) {
+		struct list *who = s->reload_askers.next;
+
+		list_remove(who);
+		list_push_back(&rl->askers, who);
+	}
 	timer_init(&rl->deadline, on_deadline);
 	s->reload = rl;
 	if (load_next(rl, what, &keys, why, sizeof(why)) < 0)
@@ -391,4 +396,28 @@ reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, 
 	else
 		prepare(rl, &keys);
 	conf_keys_done(&keys);
+}
+
+static void
+on_turn(struct timer *t, uint64_t now_ms)
+{
+	begin(LIST_OF(t, struct supervisor, reload_timer), RELOAD_ALL);
+}
+
+void
+reload_init(struct supervisor *s)
+{
+	list_init(&s->reload_askers);
+	timer_init(&s->reload_timer, on_turn);
+}
+
+void
+reload_begin(struct supervisor *s, enum reload_what what, struct reload_asker *who)
+{
+	if (who)
+		list_push_back(&s->reload_askers, &who->link);
+	if (s->reload || s->reload_again)
+		s->reload_again = true;
+	else
+		begin(s, what);
 }

@@ -196,7 +196,7 @@ on_child_signal(evutil_socket_t sig, short what, void *arg)
 static void
 on_reload_signal(evutil_socket_t sig, short what, void *arg)
 {
-	reload_begin(arg, RELOAD_ALL, NULL, NULL);
+	reload_begin(arg, RELOAD_ALL, NULL);
 }
 
 static void
@@ -387,6 +387,7 @@ start(struct supervisor *s, const char **ret_why)
 	s->started_at = (int64_t)time(NULL);
 	svc_random(&s->hash_key, sizeof(s->hash_key));
 	list_init(&s->gathers);
+	reload_init(s);
 	timer_init(&s->stop_timer, on_stop_deadline);
 	timer_init(&s->drain_timer, on_drain_deadline);
 	timer_init(&s->notify_timer, on_notify);

@@ -92,7 +92,10 @@ struct supervisor {
 	bool stopping;
 	int exit_code;
 	struct timer stop_timer;
-	struct reload *reload; /* one at a time */
+	struct reload *reload;     /* one at a time */
+	struct list reload_askers; /* came meanwhile: the next one is for all of them */
+	bool reload_again;         /* it is wanted, with or without askers */
+	struct timer reload_timer; /* begins it */
 	uint32_t reload_number, reloads;
 	int64_t reloaded_at;
 	bool reload_ok;
@@ -177,13 +180,17 @@ void privilege_drop(bool keep_net_admin);
 void privilege_kill(const struct child *c);
 
 /* reload.c */
-typedef void reload_done_cb(void *arg, bool ok, const char *text);
+struct reload_asker { /* part of who waits for the verdict; no longer: list_remove */
+	struct list link;
+	void (*done)(struct reload_asker *a, bool ok, const char *text);
+};
 enum reload_what { RELOAD_ALL, RELOAD_CERTIFICATES };
-void reload_begin(struct supervisor *s, enum reload_what what, reload_done_cb *done, void *arg);
+void reload_init(struct supervisor *s);
+/* Now, or after the one that is under way; who: NULL when nobody waits for the verdict. */
+void reload_begin(struct supervisor *s, enum reload_what what, struct reload_asker *who);
 void reload_on_prepared(struct child *c, uint32_t number, bool ok, struct str why);
 void reload_on_committed(struct child *c, uint32_t number);
 void reload_on_death(struct child *c);
-void reload_cancel_cb(struct supervisor *s, void *arg);
 
 /* certwatch.c: files that change, certificates that end */
 void certwatch_start(struct supervisor *s);

@@ -128,7 +128,7 @@ class Lync:
         self.password = password
         with lab.inside_of(host):
             self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if how == "udp" else socket.SOCK_STREAM)
-            self.s.settimeout(5)
+            self.s.settimeout(lablib.WAIT)
             self.s.connect((server, 3478 if how == "udp" else 443))
         if how == "hello":
             for i in range(0, len(HELLO), 7):  # split as it may come

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import wave
 
-from lab import EDGE_OUT, HERE, Lab, LabError, Proc, wait_for
+from lab import EDGE_OUT, HERE, WAIT, Lab, LabError, Proc, wait_for
 
 MODULES = "/usr/lib/baresip/modules"
 
@@ -79,7 +79,7 @@ class Baresip:
             self._buf = rest[int(n) + 1:]
             self.events.append(json.loads(rest[:int(n)].decode("utf-8", "replace")))
 
-    def event(self, kind, timeout=10.0, since=0):
+    def event(self, kind, timeout=WAIT, since=0):
         def probe():
             self._poll()
             for e in self.events[since:]:
@@ -89,7 +89,7 @@ class Baresip:
         return wait_for(lambda: "%s at %s; events: %s; log: %s" % (
             kind, self.user, [e.get("type") or e.get("data", "")[:60] for e in self.events], self.proc.log()[-500:]), probe, timeout)
 
-    def registered(self, timeout=15.0):
+    def registered(self, timeout=WAIT):
         """From its log: the event goes only to who is at the control port by then, and a fast edge answers before that."""
         return self.proc.wait_log(r"SIP/2\.0 200 [^\x1b]*?CSeq: \d+ REGISTER", timeout)
 
@@ -97,7 +97,7 @@ class Baresip:
         """To the current contact: baresip 1.0 has no other way to send one from outside its keyboard."""
         self.command("message", text)
 
-    def wait_log(self, pattern, timeout=10.0, since=0):
+    def wait_log(self, pattern, timeout=WAIT, since=0):
         return self.proc.wait_log(pattern, timeout, since)
 
     def heard(self):
@@ -159,7 +159,7 @@ class Linphone:
         self.proc.wait_log(r"Status: \w+", since=at)
         return self.proc.log()[at:]
 
-    def registered(self, timeout=15.0):
+    def registered(self, timeout=WAIT):
         wait_for(lambda: "registration of %s: %s" % (self.user, self.proc.log()[-800:]),
                  lambda: "LinphoneRegistrationOk" in self.say("register-status ALL"), timeout, 0.2)
 
@@ -171,7 +171,7 @@ class Linphone:
         self.say("pop-event")
         return self.proc.log()
 
-    def wait_event(self, pattern, timeout=10.0):
+    def wait_event(self, pattern, timeout=WAIT):
         return wait_for(lambda: "/%s/ at %s: %s" % (pattern, self.user, self.proc.log()[-800:]), lambda: re.search(pattern, self.events()), timeout, 0.2)
 
     def stop(self):

@@ -51,10 +51,7 @@ def world(lab, fe, edged):
     """The usual three, with what the front end saw before this test set aside."""
     fe.seen.clear()
     fe.on_request = None
-    for _ in range(100):
-        if fe.open_conns():
-            break
-        lablib.time.sleep(0.1)
+    lablib.wait_for("a link of the edge with the front end", fe.open_conns)
     sip.outside_heard.clear()
     yield types.SimpleNamespace(lab=lab, fe=fe, edged=edged)
     leaks = [x for m in sip.outside_heard for x in inside_names(m)]

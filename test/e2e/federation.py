@@ -58,6 +58,7 @@ class Names:
                      "--srv-host=%s%s.example,sip.%s.example,5061" % (SRV, m, m)]
         argv += ["--srv-host=%s%s,%s,5061" % (SRV, d, t) for d, t in self.SRVS.items()]
         self.proc = Proc(self.lab, "net", argv, name="dnsmasq-partners")
+        wait_for("the name server of the partners", lambda: self.lab.listens("net", DNS + ":53"))
 
     def stop(self):
         self.proc.stop()
@@ -74,7 +75,7 @@ class Lists:
                 outer.asked.append((self.path, self.client_address[0]))
                 body = outer.moods.get(self.headers.get("Host"), outer.files.get(self.path))
                 if body == "silent":
-                    outer.ended.wait(20)
+                    outer.ended.wait(60)
                     return
                 if isinstance(body, int):
                     body = b"x" * body
@@ -261,16 +262,6 @@ class PlainUser(sip.Client):
     @property
     def contact(self):
         return "sip:%s@%s:%d;transport=tcp" % (self.user, self.ip, self.port)
-
-    def ask_code(self, *a, **kw):
-        """The final answer to a request, whatever it is; OSError when the connection ends."""
-        m = self.send(*a, **kw)
-        while True:
-            r = self.conn.recv(20)
-            if r is None:
-                raise ConnectionResetError("the other side has closed")
-            if r.is_response and r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                return r.code
 
     def request(self, *a, **kw):
         kw.setdefault("via", "SIP/2.0/TCP %s:%d;branch=z9hG4bK%s;rport" % (self.ip, self.port, sip.token(8)))

@@ -32,6 +32,9 @@ FE1, FE2 = "10.20.0.11", "10.20.0.12"
 PARTNER = "198.51.100.40"
 LOAD = ["198.51.100.%d" % i for i in range(50, 90)]
 CLONE_NEWNET = 0x40000000
+# How long a test waits for what it means, in seconds: on a busy machine an answer may take its time. How fast something has to be
+# is said by figure(); a shorter wait is for what shall not come.
+WAIT = 30.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -47,7 +50,7 @@ def run(*argv, **kw):
     return r.stdout
 
 
-def wait_for(what, probe, timeout=10.0, every=0.02):
+def wait_for(what, probe, timeout=WAIT, every=0.02):
     """Call probe until it returns something true; that is returned. Fails loudly, naming `what`."""
     end = time.monotonic() + timeout
     while True:
@@ -195,7 +198,7 @@ class Proc:
         with open(self.logfile, "rb") as f:
             return f.read().decode("utf-8", "replace")
 
-    def wait_log(self, pattern, timeout=10.0, since=0):
+    def wait_log(self, pattern, timeout=WAIT, since=0):
         """The first match of pattern in the log after offset since."""
         return wait_for(lambda: "/%s/ in the log of %s; its end: %s" % (pattern, self.name, self.log()[-600:]),
                         lambda: re.search(pattern, self.log()[since:]), timeout)
@@ -252,7 +255,9 @@ class Lab:
         self.hosts.append(host)
         self.ip(host, "link", "set", "lo", "up")
         etc = "/etc/netns/" + self.ns(host)
-        os.makedirs(etc, exist_ok=True)
+        while not os.path.isdir(etc):
+            with contextlib.suppress(FileNotFoundError):  # another laboratory that was the last one has taken the upper folder away
+                os.makedirs(etc, exist_ok=True)
         with open(etc + "/hosts", "w") as f:
             f.write("127.0.0.1 localhost %s\n" % socket.gethostname() + hosts)
         with open(etc + "/resolv.conf", "w") as f:
@@ -304,6 +309,7 @@ class Lab:
                 "--srv-host=_sip._tls.contoso.com,sip.contoso.com,443", "--srv-host=_sip._tls.adatum.com,sip.adatum.com,443",
                 "--srv-host=_sipfederationtls._tcp.contoso.com,sip.contoso.com,5061",
                 "--srv-host=_sipfederationtls._tcp.fabrikam.com,sip.fabrikam.com,5061"])
+        wait_for("the resolver to listen", lambda: self.listens("net", "203.0.113.1:53"))
         return self
 
     def outside(self, host, address, more=()):
@@ -314,6 +320,18 @@ class Lab:
         for a in [address] + list(more):
             self.ip(host, "addr", "add", a + "/24", "dev", "eth0")
         self.ip(host, "route", "add", "default", "via", "198.51.100.1")
+
+    def listens(self, host, at):
+        """Whether somebody has the TCP or UDP port "address:port" on that host."""
+        return at in run("ip", "netns", "exec", self.ns(host), "ss", "-Hlntu").split()
+
+    def datagrams_dropped(self, *hosts):
+        """How many the kernel has thrown away there so far because a program did not take them in time."""
+        n = 0
+        for h in hosts:
+            rows = [x.split() for x in run("ip", "netns", "exec", self.ns(h), "cat", "/proc/net/snmp", "/proc/net/snmp6").splitlines()]
+            n += int(dict(zip(*[x for x in rows if x[0] == "Udp:"]))["RcvbufErrors"]) + sum(int(x[1]) for x in rows if x[0] == "Udp6RcvbufErrors")
+        return n
 
     def down(self):
         for p in reversed(self.procs):
@@ -379,7 +397,7 @@ class Lab:
         """A registrar and next hop inside; users are Lab.USERS with digest passwords."""
         return Kamailio(self, address, cert, defines)
 
-    def tls_to(self, host, address, port, server_name, source=None, ca="external-ca.pem", cert=None, timeout=10.0, version=None):
+    def tls_to(self, host, address, port, server_name, source=None, ca="external-ca.pem", cert=None, timeout=WAIT, version=None):
         """A blocking TLS connection from host, verified as a client on the Internet would."""
         ctx = ssl.create_default_context(cafile=self.cert(ca))
         if cert:
@@ -393,7 +411,7 @@ class Lab:
             s.close()
             raise
 
-    def tcp_to(self, host, address, port, source=None, timeout=10.0):
+    def tcp_to(self, host, address, port, source=None, timeout=WAIT):
         with self.inside_of(host):
             s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         s.settimeout(timeout)
@@ -429,7 +447,7 @@ class Edged:
         if ready:
             self.wait_ready()
 
-    def wait_ready(self, timeout=15.0):
+    def wait_ready(self, timeout=2 * WAIT):
         """Until a client outside completes a handshake: listeners are bound before the workers run."""
         def probe():
             if not self.proc.alive():
@@ -444,7 +462,7 @@ class Edged:
     def log(self):
         return self.proc.log()
 
-    def wait_log(self, pattern, timeout=10.0, since=0):
+    def wait_log(self, pattern, timeout=WAIT, since=0):
         return self.proc.wait_log(pattern, timeout, since)
 
     def pids(self, program="edged-access"):
@@ -456,15 +474,19 @@ class Edged:
         return self.pids("edged")[0]
 
     def ctl(self, *argv, check=True):
-        r = subprocess.run([os.path.join(self.bin, "edgectl"), "-s", self.lab.path("control.sock"), *argv],
-                           capture_output=True, text=True, timeout=20)
+        end = time.monotonic() + WAIT
+        while True:
+            r = subprocess.run([os.path.join(self.bin, "edgectl"), "-s", self.lab.path("control.sock"), *argv],
+                               capture_output=True, text=True, timeout=2 * WAIT)
+            if not re.search(r'"silent": ?\[[^]]', r.stdout) or time.monotonic() > end:
+                break  # otherwise: a service that did not get its turn for five seconds
         shapes.check(argv, r.returncode, r.stdout)
         if check and r.returncode:
             raise LabError("edgectl %s: %d %s %s" % (" ".join(argv), r.returncode, r.stdout, r.stderr))
         return r.stdout
 
     def stop(self):
-        status = self.proc.stop(8.0)
+        status = self.proc.stop(WAIT)
         if self.proc in self.lab.procs:
             self.lab.procs.remove(self.proc)
         return status

@@ -81,8 +81,8 @@ class Machine:
                                        "--pid", "--cgroup", "--fork", "bash", "-c", BOOT, "boot", self.lower, d, stage, name],
                                       stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
-            self.init = wait_for(lambda: "systemd; its log: " + self.log()[-2000:], self._find_init, 20)
-            wait_for(lambda: "systemd to be up: " + self.run("systemctl", "list-jobs")[1] + self.log()[-2000:], self._is_up, 60, 0.2)
+            self.init = wait_for(lambda: "systemd; its log: " + self.log()[-2000:], self._find_init, 60)
+            wait_for(lambda: "systemd to be up: " + self.run("systemctl", "list-jobs")[1] + self.log()[-2000:], self._is_up, 120, 0.2)
         except BaseException:
             self.stop()
             raise

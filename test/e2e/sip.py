@@ -13,6 +13,8 @@ import ssl
 import threading
 import time
 
+from lab import WAIT
+
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "k": "supported", "c": "content-type", "l": "content-length", "o": "event"}
 
 
@@ -81,7 +83,7 @@ class _Loop:
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True, name="sip-io").start()
 
-    def call(self, coro, timeout=20):
+    def call(self, coro, timeout=WAIT):
         return asyncio.run_coroutine_threadsafe(coro, self.loop).result(timeout)
 
 
@@ -127,7 +129,7 @@ class Conn:
                 self.w.close()
 
     @classmethod
-    def open(cls, lab, host, address, port, server_name, source=None, ca="external-ca.pem", cert=None, on_message=None, timeout=10.0,
+    def open(cls, lab, host, address, port, server_name, source=None, ca="external-ca.pem", cert=None, on_message=None, timeout=WAIT,
              version=None):
         ctx = ssl.create_default_context(cafile=lab.cert(ca))
         ctx.check_hostname = server_name is not None  # None: the chain only
@@ -167,7 +169,7 @@ class Conn:
         """send() without waiting, for load."""
         io().loop.call_soon_threadsafe(self.w.write, data)
 
-    def recv(self, timeout=5.0):
+    def recv(self, timeout=WAIT):
         """The next message; None when the connection has closed; TimeoutError when nothing came."""
         try:
             m = self.inbox.get(timeout=timeout)
@@ -177,7 +179,7 @@ class Conn:
             self.inbox.put(None)
         return m
 
-    def expect(self, what, timeout=5.0, skip=(100,)):
+    def expect(self, what, timeout=WAIT, skip=(100,)):
         """The next message but those in skip, which must be of code or method `what`."""
         end = time.monotonic() + timeout
         while True:
@@ -198,7 +200,7 @@ class Conn:
         except TimeoutError:
             return True
 
-    def wait_closed(self, timeout=5.0):
+    def wait_closed(self, timeout=WAIT):
         """Seconds until the other side closed."""
         t0 = time.monotonic()
         while self.closed_at is None:
@@ -248,6 +250,7 @@ class FrontEnd:
         self.lab, self.address, self.port, self.on_request = lab, address, port, on_request
         self.seen, self.conns, self._cv = [], [], threading.Condition()
         self.probes, self.deaf = 0, False  # deaf: who connects from now on is not read from
+        self.closed = False
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         ctx.load_cert_chain(lab.cert(cert + ".pem"), lab.cert(cert + ".key"))
         ctx.load_verify_locations(lab.cert(ca))
@@ -261,6 +264,9 @@ class FrontEnd:
         s.setblocking(False)
 
         async def accepted(r, w):
+            if self.closed:  # it was in its handshake
+                w.transport.abort()
+                return
             c = Conn(r, w, self._on_message)
             c.cert = w.get_extra_info("peercert")
             if self.deaf:
@@ -288,7 +294,7 @@ class FrontEnd:
             conn.w.write(r)
         return True
 
-    def wait(self, pick, timeout=5.0, since=0):
+    def wait(self, pick, timeout=WAIT, since=0):
         """The first message seen since index `since` for which pick(msg) holds."""
         end = time.monotonic() + timeout
         with self._cv:
@@ -299,7 +305,7 @@ class FrontEnd:
                 if not self._cv.wait(end - time.monotonic()) and time.monotonic() >= end:
                     raise TimeoutError("the front end saw only: %s" % [x.start for x in self.seen[since:]][-12:])
 
-    def request(self, method, call_id=None, timeout=5.0, since=0):
+    def request(self, method, call_id=None, timeout=WAIT, since=0):
         return self.wait(lambda m: not m.is_response and m.method == method and (call_id is None or m.h("Call-ID") == call_id), timeout, since)
 
     def open_conns(self):
@@ -307,6 +313,7 @@ class FrontEnd:
 
     def close(self, kill=True):
         async def go():
+            self.closed = True
             self.server.close()
             if kill:
                 for c in self.conns:
@@ -354,7 +361,7 @@ class Client:
         self.conn.send(raw)
         return Msg(raw)
 
-    def ask(self, *a, expect=200, timeout=5.0, **kw):
+    def ask(self, *a, expect=200, timeout=WAIT, **kw):
         """Send a request, return its final response, which must be `expect`."""
         m = self.send(*a, **kw)
         while True:
@@ -362,11 +369,21 @@ class Client:
             if r.h("Call-ID") == m.h("Call-ID"):
                 return r
 
+    def code(self, *a, timeout=WAIT, **kw):
+        """Send a request, return the code of its final response, whatever it is."""
+        m = self.send(*a, **kw)
+        while True:
+            r = self.conn.recv(timeout)
+            if r is None:
+                raise ConnectionResetError("the other side has closed")
+            if r.is_response and r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
+                return r.code
+
     def register(self, expect=200, extra="Expires: 600", **kw):
         kw.setdefault("call_id", self.reg_call_id)
         return self.ask("REGISTER", "sip:" + self.domain, to=self.aor, expect=expect, extra=extra, **kw)
 
-    def message(self, to, text="hello", expect=200, timeout=5.0, extra="", **kw):
+    def message(self, to, text="hello", expect=200, timeout=WAIT, extra="", **kw):
         return self.ask("MESSAGE", to, expect=expect, timeout=timeout, extra="Content-Type: text/plain" + ("\n" + extra if extra else ""),
                         body=text, contact=False, **kw)
 

@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -14,7 +15,7 @@ import xml.etree.ElementTree
 
 import shapes
 import sip
-from lab import EDGE_OUT, LOAD, TOP, Proc, children, program_of, wait_for
+from lab import EDGE_OUT, LOAD, TOP, WAIT, Proc, children, figure, program_of, wait_for
 
 CONF = {"access__workers": 2}
 
@@ -101,7 +102,7 @@ class Traffic:
     def end(self):
         self.stop.set()
         self.thread.join()
-        wait_for("answers", lambda: len(self.acked) >= len(self.sent), 5)
+        wait_for("answers", lambda: len(self.acked) >= len(self.sent))
         assert self.c.conn.is_open()
         self.c.close()
         return max(self.acked[i][1] - t for i, t in self.sent.items()), [a for a in self.acked.values() if a[0] != 200]
@@ -166,7 +167,9 @@ def test_certificate_replaced_on_disk(world):
     pem, key = new_certificate(world.lab)
     put(pem, world.lab.cert("external-ecdsa.pem"))
     put(key, world.lab.cert("external-ecdsa.key"))
-    wait_for("the new certificate", lambda: serial_outside(world.lab) != old, 5, 0.2)
+    t = time.monotonic()
+    wait_for("the new certificate", lambda: serial_outside(world.lab) != old, 50, 0.1)
+    figure("certificate replaced on disk: shown to a new connection", time.monotonic() - t, 5)
     assert old.lstrip("0") in world.edged.log()[mark:]
     c.register()
     c.close()
@@ -188,7 +191,45 @@ def test_sighup_reloads(world):
     n = status(world.lab)["reloads"]
     supervisor = next(p for p in children(world.edged.proc.pid) + [world.edged.proc.pid] if program_of(p) == "edged")
     os.kill(supervisor, signal.SIGHUP)
-    wait_for("the reload", lambda: status(world.lab)["reloads"] > n, 5, 0.1)
+    wait_for("the reload", lambda: status(world.lab)["reloads"] > n)
+
+
+def test_reload_while_another_is_under_way(world):
+    """Whoever asks meanwhile, edgectl or SIGHUP, is not turned away: one more reload follows, with what the file says by then."""
+    def ask():
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(30)
+        s.connect(world.lab.path("control.sock"))
+        s.sendall(b"reload\n")
+        return s
+
+    def verdict(s):
+        with s, s.makefile() as f:
+            return json.load(f)
+    before = status(world.lab)
+    slow = service(world.lab, "access", 0)["pid"]
+    os.kill(slow, signal.SIGSTOP)  # it says neither yes nor no
+    try:
+        first = ask()
+        gone = ask()
+        status(world.lab)  # answered in the order that they came in
+        kept = rewrite(world.edged, lambda s: s.replace("registers_per_minute = 0", "registers_per_minute = 100000"))
+        gone.close()
+        others = [ask() for _ in range(3)]
+        os.kill(world.edged.supervisor(), signal.SIGHUP)
+        status(world.lab)
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    answer = verdict(first)
+    assert answer["ok"] and answer["changed"] == [], answer
+    for s in others:
+        answer = verdict(s)
+        assert answer["ok"] and answer["changed"] == ["access.limits.registers_per_minute"], answer
+    after = status(world.lab)
+    assert after["reloads"] == before["reloads"] + 2
+    assert [s["pid"] for s in after["services"]] == [s["pid"] for s in before["services"]]
+    rewrite(world.edged, lambda s: kept)
+    assert ctl(world.lab, "reload")[0] == 0
 
 
 def test_diagram(world):
@@ -220,7 +261,7 @@ def test_sessions_and_kick(world):
     assert len(mine) == 1 and mine[0]["signed_in"] is True, mine
     code, out, err = ctl(world.lab, "kick", mine[0]["flow"])
     assert code == 0, err
-    cs[1].conn.wait_closed(20)
+    cs[1].conn.wait_closed()
     world.edged.wait_log("session_kicked flow=" + mine[0]["flow"])
     for c in (cs[0], cs[2], cs[3]):
         c.message("sip:bob@contoso.com")
@@ -250,7 +291,7 @@ def test_trace(world, tmp_path):
             return f.read().count("\nCSeq: ") >= 8  # two requests and two answers, each on both sides
     wait_for("the trace", wrote)
     ps[0].send_signal(signal.SIGINT)
-    assert ps[0].wait(20) == 0, ps[0].stderr.read()
+    assert ps[0].wait(WAIT) == 0, ps[0].stderr.read()
     with open(text) as f:
         out = f.read()
     assert "secret" not in out.lower(), out
@@ -268,14 +309,18 @@ def test_trace(world, tmp_path):
             return f.read().count(b"SIP/2.0 200") == 2
     wait_for("the answer on both sides", answers)
     p.send_signal(signal.SIGINT)
-    assert p.wait(20) == 0 and ", some lost" not in p.stderr.read()
+    assert p.wait(WAIT) == 0 and ", some lost" not in p.stderr.read()
     r = subprocess.run(["tcpdump", "-nn", "-vv", "-A", "-r", pcap], capture_output=True, text=True)
     assert r.returncode == 0 and r.stdout.count("MESSAGE sip:bob@contoso.com SIP/2.0") == 2 and r.stdout.count("SIP/2.0 200") == 2, r.stdout + r.stderr
     assert "bad" not in r.stdout and "incorrect" not in r.stdout and "udp sum ok" in r.stdout, r.stdout
     assert LOAD[12] + "." in r.stdout and "x" * 20 not in r.stdout
-    talk = threading.Timer(0.5, lambda: a.message("sip:bob@contoso.com"))
+
+    def talk_when_traced():
+        wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 6)
+        a.message("sip:bob@contoso.com")
+    talk = threading.Thread(target=talk_when_traced)
     talk.start()
-    code, out, err = ctl(world.lab, "--json", "trace", "sip:alice@contoso.com", "-", "3")  # held against its shape line by line
+    code, out, err = ctl(world.lab, "--json", "trace", "sip:alice@contoso.com", "-", "5")  # held against its shape line by line
     talk.join()
     assert code == 0 and len(out.splitlines()) == 4, (out, err)
     assert ctl(world.lab, "trace")[0] == 2 and ctl(world.lab, "trace", "x", pcap)[0] == 1  # no word; the file is there
@@ -294,7 +339,7 @@ def test_top(world):
     screen = b""
     try:
         while b"on the watch list" not in screen:
-            assert select.select([fd], [], [], 20)[0], screen
+            assert select.select([fd], [], [], WAIT)[0], screen
             screen += os.read(fd, 65536)
         os.write(fd, b"q")
         ended, status_ = os.waitpid(pid, 0)
@@ -317,7 +362,7 @@ def test_top(world):
         stop.set()
         t.join()
     f = json.loads(out)["figures"]["access"]
-    assert code == 0 and f["clients"] >= 1 and f["signed_in"] >= 1 and f["messages_from_outside"] > 1 and f["next_hop_links"] >= 1, f
+    assert code == 0 and f["clients"] >= 1 and f["signed_in"] >= 1 and f["messages_from_outside"] > 0 and f["next_hop_links"] >= 1, f
     c.close()
     assert ctl(world.lab, "top")[0] == 2  # no terminal
 
@@ -350,7 +395,7 @@ def test_nothing_secret_in_the_log(world):
         c.message("sip:bob@contoso.com", expect=403, text="SECRET-body", extra=secrets + "\nRoute: <sip:evil.example;lr>")
         raw = c.request("MESSAGE", "sip:bob@contoso.com", body="SECRET-body", extra=secrets)
         c.conn.send(raw.replace(b"CSeq: ", b"CSeq: x"))  # a parser says no and quotes
-        assert c.conn.recv(10).code == 400
+        assert c.conn.recv().code == 400
         assert ctl(world.lab, "log", "debug")[0] == 0
         c.close()
         world.edged.wait_log("ACC-2008 malformed_message", since=begun)
@@ -365,7 +410,7 @@ def test_watchdog(world):
     """A worker that hangs is killed and started again; the other goes on."""
     before = service(world.lab, "access", 1)
     os.kill(before["pid"], signal.SIGSTOP)
-    after = wait_for("the restart", lambda: (lambda s: s["pid"] != before["pid"] and s["state"] == "ready" and s)(service(world.lab, "access", 1)), 25, 0.5)
+    after = wait_for("the restart", lambda: (lambda s: s["pid"] != before["pid"] and s["state"] == "ready" and s)(service(world.lab, "access", 1)), 60, 0.5)
     assert after["restarts"] == before["restarts"] + 1
     assert service(world.lab, "access", 0)["state"] == "ready"
 
@@ -376,11 +421,10 @@ def test_metrics(lab, fe, edged):
                        metrics__listen="unix:" + path, external__access__address="203.0.113.11", internal__sip_port=6061)
     os.makedirs(lab.path("m"), exist_ok=True)
     p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", e], name="edged-metrics", env={"EDGED_LIBEXEC": bins()})
-    p.wait_log("SYS-1001 started", 30)
-    import socket
+    p.wait_log("SYS-1001 started")
     with socket.socket(socket.AF_UNIX) as s:
         s.connect(path)
-        s.settimeout(10)
+        s.settimeout(WAIT)
         s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         text = b""
         while chunk := s.recv(65536):
@@ -388,7 +432,7 @@ def test_metrics(lab, fe, edged):
     assert text.startswith(b"HTTP/1.1 200") and b"edged_build_info{version=" in text
     lines = [x for x in text.decode().split("\r\n\r\n", 1)[1].splitlines() if x and x[0] != "#"]
     assert len(lines) == len({x.rsplit(" ", 1)[0] for x in lines}) and all(x.startswith("edged_") for x in lines)
-    assert p.stop(8.0) == 0
+    assert p.stop(WAIT) == 0
 
 
 def test_without_laboratory_mode(lab):
@@ -403,7 +447,7 @@ def test_without_laboratory_mode(lab):
                           control__socket=lab.path("real", "control.sock"), external__access__address="203.0.113.12", internal__sip_port=7061)
     shell = "mount --bind %s /etc/passwd && hostname edge.int.contoso.net && exec %s -c %s" % (passwd, os.path.join(bins(), "edged"), conf)
     p = Proc(lab, "edge", ["unshare", "--mount", "--uts", "sh", "-c", shell], name="edged-real", env={"EDGED_LIBEXEC": bins()})
-    p.wait_log("SYS-1001 started", 30)
+    p.wait_log("SYS-1001 started")
     uids = {program_of(k): os.stat("/proc/%d" % k).st_uid for k in children(p.pid) + [p.pid]}
     with open("/proc/%d/status" % next(k for k in children(p.pid) if program_of(k) == "edged-access")) as f:
         s = dict(x.split(":", 1) for x in f.read().splitlines())
@@ -411,7 +455,7 @@ def test_without_laboratory_mode(lab):
     assert "edged-keyd" in uids
     code, out, _ = ctl(lab, "--json", "status", socket="real/control.sock")
     assert code == 0 and not json.loads(out)["lab"]
-    assert p.stop(8.0) == 0
+    assert p.stop(WAIT) == 0
 
 
 def test_drain_ends_it(lab):
@@ -419,9 +463,9 @@ def test_drain_ends_it(lab):
     conf = lab.edged_conf(name="drain.conf", access__workers=1, log__target="stderr", control__socket=lab.path("d", "control.sock"),
                           external__access__address="203.0.113.12", internal__sip_port=7062)
     p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", conf], name="edged-drain", env={"EDGED_LIBEXEC": bins()})
-    p.wait_log("SYS-1001 started", 30)
+    p.wait_log("SYS-1001 started")
     assert ctl(lab, "drain", "10", socket="d/control.sock")[0] == 0
-    assert p.p.wait(20) == 0
+    assert p.p.wait(WAIT) == 0
     assert "drain_ended" in p.log()
 
 def test_every_service_starts_and_is_locked_in(lab):
@@ -433,7 +477,7 @@ def test_every_service_starts_and_is_locked_in(lab):
                           external__av={"address": "203.0.113.12"},
                           certificates__av_auth={"chain": lab.cert("av_auth.pem"), "key": lab.cert("av_auth.key")})
     p = Proc(lab, "edge", [os.path.join(bins(), "edged"), "-c", conf], name="edged-all", env={"EDGED_LIBEXEC": bins()})
-    p.wait_log("SYS-1001 started", 40)
+    p.wait_log("SYS-1001 started")
     code, out, _ = ctl(lab, "--json", "status", socket="all/control.sock")
     s = json.loads(out)["services"]
     assert sorted(x["role"] for x in s) == ["access", "av", "av", "avauth", "keyd", "webconf"]
@@ -445,5 +489,5 @@ def test_every_service_starts_and_is_locked_in(lab):
         assert os.readlink("/proc/%d/root" % x["pid"]).startswith(lab.path("")), x["role"]
     assert ctl(lab, "reload", socket="all/control.sock")[0] == 0
     assert ctl(lab, "--json", "sessions", socket="all/control.sock")[0] == 0
-    assert p.stop(8.0) == 0
+    assert p.stop(WAIT) == 0
     assert "service_died" not in p.log()

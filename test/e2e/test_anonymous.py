@@ -78,7 +78,7 @@ def test_the_answer_to_the_invite_is_the_sign_in(world, guest):
     other = sip.Client(world.lab, GUEST, domain="anonymous.invalid", source=LOAD[2])
     other.send("INVITE", FOCUS)
     other.conn.expect(401)
-    other.conn.wait_closed(10)
+    other.conn.wait_closed()
     assert guest.conn.is_open()
     world.edged.wait_log("too_slow .*waited_for=sign_in")
 

@@ -39,18 +39,22 @@ def echo(lab):
 @pytest.fixture(scope="module")
 def uclients(lab, av, echo):
     """All ways at once, each in a process of its own: they spend their time asleep."""
+    lablib.wait_for("the echo to listen", lambda: lab.listens("bob", "198.51.100.24:3480"))
+    lab.dropped = lab.datagrams_dropped("bob", "edge")
     ways = {"udp": [], "udp-send": ["-s"], "tcp": ["-t"], "tcp-send": ["-t", "-s"]}
     return {name: uclient(lab, "-c", "-n", "250", "-m", "8", "-l", "172", *how) for name, how in ways.items()}
 
 
 @pytest.mark.parametrize("how", ["udp", "udp-send", "tcp", "tcp-send"])
-def test_uclient(uclients, how):
+def test_uclient(lab, uclients, how):
     out = uclients[how].end()
     sent = re.search(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)\n", out)
     assert sent, out[-800:]
     assert sent.group(1) == "2000"
-    if how.startswith("tcp") or lablib.STRICT:
+    if lablib.STRICT:
         assert sent.group(2) == "2000" and "Total lost packets 0 " in out
+    elif how.startswith("tcp"):  # none but what the kernel threw away between relay and echo
+        assert int(sent.group(2)) >= 2000 - (lab.datagrams_dropped("bob", "edge") - lab.dropped), out[-800:]
     else:  # datagrams: a busy machine drops some in front of a program that does not get its turn, most of all the client
         assert int(sent.group(2)) > 1000, out[-800:]
 
@@ -123,7 +127,7 @@ def test_lync_udp(lab, av, host, server):
     with lab.inside_of("bob"):
         peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         peer.bind(("198.51.100.24", 0))
-        peer.settimeout(5)
+        peer.settimeout(lablib.WAIT)
     at = peer.getsockname()
     c.send(at, b"check")
     assert peer.recvfrom(2000) == (b"check", c.relay)
@@ -182,18 +186,18 @@ def test_lync_tcp(lab, av, how):
         srv = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         srv.bind(("198.51.100.24", 0))
         srv.listen(4)
-        srv.settimeout(5)
+        srv.settimeout(lablib.WAIT)
     at = srv.getsockname()
     c.send(at, b"\0\5check")
     peer, came_from = srv.accept()
-    peer.settimeout(10)
+    peer.settimeout(lablib.WAIT)
     assert came_from[0] == AV_OUT and 50000 <= came_from[1] <= 59999
     assert peer.recv(100) == b"\0\5check"
     peer.sendall(b"\0\6answer")
     kind, m = c.rx()
     assert kind == 2 and c.attrs(m)[0x13] == b"\0\6answer"
     with lab.inside_of("bob"):  # the peer connects as well: its address has a permission
-        second = socket.create_connection(c.relay, 5, ("198.51.100.24", 0))
+        second = socket.create_connection(c.relay, lablib.WAIT, ("198.51.100.24", 0))
     second.sendall(b"\0\3too")
     kind, m = c.rx()
     assert c.attrs(m)[0x13] == b"\0\3too" and c.attrs(m)[0x12] == address(*second.getsockname())
@@ -202,7 +206,8 @@ def test_lync_tcp(lab, av, how):
     sent = got = 0
     back = b""
     while got < len(blob) or len(back) < len(blob):
-        r, w, _ = select.select([peer, c.s], [c.s] if sent < len(blob) else [], [], 10)
+        r, w, _ = select.select([peer, c.s], [c.s] if sent < len(blob) else [], [], lablib.WAIT)
+        assert r or w, "nothing moves"
         if w:
             c.tx(blob[sent:sent + 20000], kind=3)
             sent += 20000

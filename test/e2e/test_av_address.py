@@ -8,7 +8,7 @@ import pytest
 
 import av as avlib
 from av import AV_OUT, NS, Lync, credentials, mras_body, service, uclient
-from lab import Proc, run
+from lab import STRICT, Proc, run, wait_for
 
 OUT6, BOB6 = "2001:db8:3::12", "2001:db8:1::24"
 PUBLIC = "198.18.0.12"
@@ -20,13 +20,20 @@ def stopped(e):
 
 
 def echo(lab, address):
-    return Proc(lab, "bob", ["turnutils_peer", "-L", address, "-p", "3480"], name="peer-" + address.replace(":", "-"))
+    p = Proc(lab, "bob", ["turnutils_peer", "-L", address, "-p", "3480"], name="peer-" + address.replace(":", "-"))
+    wait_for("the echo to listen", lambda: lab.listens("bob", ("[%s]:3480" if ":" in address else "%s:3480") % address))
+    return p
 
 
-def all_back(out, n):
+def dropped(lab):
+    return 0 if STRICT else lab.datagrams_dropped("alice", "bob", "edge")
+
+
+def all_back(lab, before, out, n):
+    """But what the kernel threw away since `before` for a program that did not get its turn."""
     m = re.search(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)\n", out)
     assert m, out[-1200:]
-    assert (int(m.group(1)), int(m.group(2))) == (n, n)
+    assert int(m.group(1)) == n and int(m.group(2)) >= n - (dropped(lab) - before), out[-1200:]
 
 
 # -- IPv6 -------------------------------------------------------------------------------------------------------------
@@ -50,12 +57,13 @@ def six(lab):
 class TestSix:
     def test_six(self, lab, six):
         """turnutils_uclient: both legs IPv6 over UDP and TCP, and either family in front of the other; what the relay gave is of the family asked for."""
+        before = dropped(lab)
         ways = {"6 to 6 udp": uclient(lab, "-c", "-x", "-n", "50", "-m", "2", server=OUT6, peer=BOB6),
                 "6 to 6 tcp": uclient(lab, "-c", "-x", "-t", "-n", "50", "-m", "2", server=OUT6, peer=BOB6),
                 "4 to 6 udp": uclient(lab, "-c", "-x", "-n", "50", "-m", "2", peer=BOB6),
                 "6 to 4 udp": uclient(lab, "-c", "-X", "-n", "50", "-m", "2", server=OUT6)}
         for r in ways.values():
-            all_back(r.end(), 100)
+            all_back(lab, before, r.end(), 100)
         assert "relayed=[%s]:" % OUT6 in six.log() and "relayed=%s:" % AV_OUT in six.log()
 
     def test_six_wrong_password(self, lab, six):
@@ -93,9 +101,10 @@ def nat(lab):
 class TestNat:
     def test_behind_nat(self, lab, nat):
         """turnutils_uclient dials the public address; the relay names it, and the echo's answers come back to it."""
+        before = dropped(lab)
         for r in [uclient(lab, "-c", "-n", "50", "-m", "2", "-v", *how, server=PUBLIC) for how in ([], ["-t"])]:
             out = r.end()
-            all_back(out, 100)
+            all_back(lab, before, out, 100)
             assert re.search(r"relay addr: %s:5\d{4}" % re.escape(PUBLIC), out), out[:1500]
             assert AV_OUT not in out
 

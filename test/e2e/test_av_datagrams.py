@@ -85,7 +85,7 @@ def test_sizes_and_bursts(lab, av):
     with lab.inside_of("bob"):
         peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         peer.bind((PEER, 0))
-        peer.settimeout(5)
+        peer.settimeout(lablib.WAIT)
     c.send(peer.getsockname(), b"open")
     assert peer.recv(100) == b"open"
     assert c.set_active(peer.getsockname())
@@ -112,7 +112,7 @@ def test_worker_killed(lab, av):
     with lab.inside_of("bob"):
         peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         peer.bind((PEER, 0))
-        peer.settimeout(5)
+        peer.settimeout(lablib.WAIT)
     clients = [LoadClient(lab, source, username, password) for source in lablib.LOAD[:12]]
     for c in clients:
         assert c.allocate() == 0
@@ -144,7 +144,7 @@ def test_worker_killed(lab, av):
     gone = [c for c in clients if c.source in before[dead]]
     assert len(kept) + len(gone) == len(clients)
     round_trips(kept, 100)  # while the other one starts
-    lablib.wait_for("two workers", lambda: len(av.pids("edged-av")) == 2)
+    lablib.wait_for("two workers that answer", lambda: len(workers(av)) == 2)
     assert owners()[1 - dead] == before[1 - dead]
     for c in gone:
         c.seq = 0
@@ -167,7 +167,7 @@ class LoadClient(Lync):
         with lab.inside_of("load"):
             self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.s.bind((source, 0))
-            self.s.settimeout(5)
+            self.s.settimeout(lablib.WAIT)
             self.s.connect((AV_OUT, 3478))
 
     def forget(self):
@@ -178,4 +178,4 @@ class LoadClient(Lync):
                 self.s.recv(65536)
         except (BlockingIOError, ConnectionError):
             pass
-        self.s.settimeout(5)
+        self.s.settimeout(lablib.WAIT)

@@ -8,7 +8,7 @@ import ssl
 import threading
 
 import sip
-from lab import EDGE_OUT, LOAD, children, program_of
+from lab import EDGE_OUT, LOAD, children, program_of, wait_for
 from test_limits import rss_kb
 
 HANDSHAKES = int(os.environ.get("EDGED_CHURN", "20000"))
@@ -54,15 +54,16 @@ def test_handshakes(lab):
     def held():
         return fds(pids), sum(rss_kb(p) for p in pids if program_of(p) in ("edged-access", "edged-keyd"))
 
-    round_of(HANDSHAKES // 4)  # warm up: caches, arenas, session keys
-    sip.time.sleep(0.5)
-    first = held()
-    round_of(HANDSHAKES // 4)
-    sip.time.sleep(0.5)
-    middle = held()
-    round_of(HANDSHAKES // 2)
-    sip.time.sleep(0.5)
-    last = held()
+    wait_for("both workers' links", lambda: len(fe.open_conns()) >= 2)
+    idle = fds(pids)
+
+    def held_after(n):
+        round_of(n)
+        wait_for(lambda: "the last connections to be gone, now %d descriptors, %d before" % (fds(pids), idle), lambda: fds(pids) <= idle + 4)
+        return held()
+    first = held_after(HANDSHAKES // 4)  # warm up: caches, arenas, session keys
+    middle = held_after(HANDSHAKES // 4)
+    last = held_after(HANDSHAKES // 2)
     print("after a quarter, a half, all (descriptors, KB): %s %s %s" % (first, middle, last))
     assert not bad, bad[:5]
     assert done[0] >= HANDSHAKES - 3 * CLIENTS  # what the divisions leave over

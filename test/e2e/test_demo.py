@@ -8,7 +8,7 @@ from lab import HERE
 
 
 def test_demo():
-    r = subprocess.run([sys.executable, os.path.join(HERE, "demo.py")], capture_output=True, text=True, timeout=180)
+    r = subprocess.run([sys.executable, os.path.join(HERE, "demo.py")], capture_output=True, text=True, timeout=400)
     assert r.returncode == 0, r.stdout[-3000:] + r.stderr[-2000:]
     assert "FAILED" not in r.stdout and "All steps ok" in r.stdout
     for want in ("--> edged --> fe01   REGISTER", "--> edged --> fe01   INVITE", "<-- edged <-- fe01   SIP/2.0 200", "--> edged --> fe01   MESSAGE",

@@ -9,7 +9,7 @@ import time
 import pytest
 
 import sip
-from lab import EDGE_OUT, FE1, FE2, LOAD, figure, wait_for
+from lab import EDGE_OUT, FE1, FE2, LOAD, WAIT, Proc, children, figure, wait_for
 
 CONF = {"access__workers": 2}
 RELEASED = True
@@ -20,7 +20,7 @@ def slot_of(world, client):
     return int(re.search(r"Ci\.R([0-9a-f]+)", reg.h("Record-Route")).group(1), 16) >> 48
 
 
-def serves(lab, source=LOAD[-2], timeout=2.0):
+def serves(lab, source=LOAD[-2], timeout=WAIT):
     c = sip.Client(lab, "probe", source=source)
     try:
         c.register(timeout=timeout)
@@ -30,15 +30,18 @@ def serves(lab, source=LOAD[-2], timeout=2.0):
 
 
 class Load:
-    """n clients that send one MESSAGE each every interval and remember what became of it."""
+    """n clients or more, of both workers, that send one MESSAGE each every interval and remember what became of it."""
 
     def __init__(self, world, n, per_second):
-        self.clients = [sip.Client(world.lab, "load%d" % i, source=LOAD[i]) for i in range(n)]
+        self.clients = []
         self.acked, self.sent, self.refused, self.lock = {}, {}, {}, threading.Lock()
-        for c in self.clients:
+        while len(self.clients) < n or len({c.slot for c in self.clients}) < 2:  # chance decides who comes to which worker
+            i = len(self.clients)
+            c = sip.Client(world.lab, "load%d" % i, source=LOAD[i])
             c.register()
             c.conn.on_message = self.answered
             c.slot = slot_of(world, c)
+            self.clients.append(c)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.run, args=(per_second,), daemon=True)
         self.thread.start()
@@ -63,7 +66,7 @@ class Load:
     def end(self):
         self.stop.set()
         self.thread.join()
-        time.sleep(0.5)
+        wait_for("the answers", lambda: all(k in self.acked or k in self.refused for k, (_, c) in self.sent.items() if c.conn.is_open()))
         for c in self.clients:
             c.died = not c.conn.is_open()
             c.close()
@@ -73,9 +76,7 @@ def test_worker_killed_under_load(world):
     """kill -9 of one worker at 200 messages a second: only its own connections go, nothing acknowledged is lost."""
     load = Load(world, 12, 200)
     try:
-        slots = {c.slot for c in load.clients}
-        assert len(slots) == 2, slots
-        time.sleep(1.0)
+        wait_for("the load to flow", lambda: len(load.acked) > 100)
         before = world.edged.pids()
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
@@ -89,7 +90,7 @@ def test_worker_killed_under_load(world):
         figure("worker killed: first new client", served[0] + (time.monotonic() - killed - sum(served)), 1.0)
         figure("worker killed: slowest of ten new clients", max(served), 1.0)
         wait_for("the worker to be back", lambda: len(world.edged.pids()) == 2)
-        wait_for("a load worth the name", lambda: len(load.acked) > 300, 30)
+        wait_for("a load worth the name", lambda: len(load.acked) > 300)
     finally:
         load.end()
     dead = [c for c in load.clients if c.died]
@@ -115,10 +116,10 @@ def test_keyd_killed(world):
 
     def again():
         try:
-            return serves(world.lab)
+            return serves(world.lab, timeout=2.0)
         except (OSError, AssertionError, TimeoutError):
             return False
-    wait_for("handshakes to work again", again, 5, 0.05)
+    wait_for("handshakes to work again", again, every=0.05)
     figure("keyd killed: handshakes work again", time.monotonic() - t, 1.5)
     c.message("sip:bob@contoso.com")
     c.close()
@@ -133,32 +134,20 @@ def test_next_hop_refused_and_back(world):
     t = time.monotonic()
     codes = []
     for _ in range(3):
-        m = c.send("MESSAGE", "sip:bob@contoso.com", body="x")
-        while True:
-            r = c.conn.recv(3)
-            if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                break
-        codes.append(r.code)
+        codes.append(c.code("MESSAGE", "sip:bob@contoso.com", body="x"))
         figure("next hop gone: %s" % codes, time.monotonic() - t, 2.0)
     assert set(codes) <= {503, 504}, codes
     world.edged.wait_log("ACC-2006|next_hop_unreachable")
     fe = sip.FrontEnd(world.lab, FE1)
     t = time.monotonic()
     try:
-        def ok():
-            m = c.send("MESSAGE", "sip:bob@contoso.com", body="x")
-            while True:
-                r = c.conn.recv(5)
-                if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                    return r.code == 200
-        wait_for("the next hop to be used again", ok, 32, 0.2)
-        print("back after %.2f s" % (time.monotonic() - t))
+        wait_for("the next hop to be used again", lambda: c.code("MESSAGE", "sip:bob@contoso.com", body="x") == 200, 120, 0.2)
+        figure("next hop back: used again", time.monotonic() - t, 30)
         world.edged.wait_log("ACC-2007|next_hop_recovered")
     finally:
         c.close()
         fe.close()
         world.fe.__init__(world.lab, FE1)  # the module's front end stands again for the tests that follow
-        time.sleep(0.3)
 
 
 @pytest.fixture
@@ -170,7 +159,8 @@ def pair(lab, edged):
     e = lab.edged(release=True, access__next_hop={"fqdn": "pool01.contoso.net", "port": 5064, "members": ["fe01.contoso.net:5064", "fe02.contoso.net:5064"],
                                     "probe_interval_ms": 1000})
     c = sip.Client(lab, "alice", source=LOAD[22])
-    wait_for("sign-in", lambda: c.register().code == 200)
+    wait_for("sign-in", lambda: c.code("REGISTER", "sip:contoso.com", to=c.aor, extra="Expires: 600") == 200)
+    wait_for("links of both workers with both members", lambda: e.ctl("--json", "nexthop").count('"state":"up"') == 4)
     yield lab, e, a, b, c
     c.close()
     a.close()
@@ -179,43 +169,36 @@ def pair(lab, edged):
     edged.__init__(lab, True, True, dict(CONF))
 
 
-def timed(c, limit, tries=5):
+def timed(c, tries=5):
     worst = 0
     for _ in range(tries):
         t = time.monotonic()
-        c.message("sip:bob@contoso.com", timeout=limit + 2)
+        c.message("sip:bob@contoso.com")
         worst = max(worst, time.monotonic() - t)
     return worst
 
 
 def test_failover_refused(pair):
-    _, _, a, b, c = pair
-    timed(c, 1)
+    _, e, a, b, c = pair
+    timed(c)
     a.close()
-    assert timed(c, 1.0) <= 1.0
+    # What was under way on its links is answered 504 at once: not what is measured here.
+    wait_for("both workers to see it fall", lambda: e.ctl("--json", "nexthop").count('"state":"failed"') == 2)
+    figure("a member refuses: slowest of five messages", timed(c), 1.0)
     assert any(m.method == "MESSAGE" for m in b.seen)
 
 
 def test_failover_black_hole(pair):
     """The member's machine vanishes without a word: at most 3 s, then no message waits."""
     lab, _, a, b, c = pair
-    timed(c, 1)
+    timed(c)
     used = a if any(m.method == "MESSAGE" for m in a.seen) else b
     lab.ip("inside", "addr", "del", used.address + "/32", "dev", "lo")
     try:
         t = time.monotonic()
-        r = None
-        while time.monotonic() - t < 10:
-            m = c.send("MESSAGE", "sip:bob@contoso.com", body="x")
-            while True:
-                r = c.conn.recv(10)
-                if r.code >= 200 and r.h("Call-ID") == m.h("Call-ID"):
-                    break
-            if r.code == 200:
-                break
-        took = time.monotonic() - t
-        assert r.code == 200 and took <= 3.5, (r, took)
-        assert timed(c, 1.0) <= 1.0
+        wait_for("a message to be served", lambda: c.code("MESSAGE", "sip:bob@contoso.com", body="x") == 200, 60)
+        figure("a member vanished: first message served", time.monotonic() - t, 3.5)
+        figure("a member vanished: slowest of five messages then", timed(c), 1.0)
     finally:
         lab.ip("inside", "addr", "add", used.address + "/32", "dev", "lo")
 
@@ -229,7 +212,7 @@ def test_certificate_of_the_next_hop_is_checked(lab, edged):
         try:
             c = sip.Client(lab, "alice", source=LOAD[23])
             m = c.send("REGISTER", "sip:contoso.com", to=c.aor)
-            r = c.conn.recv(5)
+            r = c.conn.recv()
             assert r.code in (503, 504) and r.h("Call-ID") == m.h("Call-ID"), (cert, r)
             assert not f.seen, (cert, f.seen)
             c.close()
@@ -247,4 +230,36 @@ def test_supervisor_ends_in_order(lab, edged):
     assert not [p for p in pids + [sup] if os.path.exists("/proc/%d" % p)]
     with pytest.raises(OSError):
         lab.tcp_to("load", EDGE_OUT, 443, timeout=1)
+    edged.__init__(lab, True, True, dict(CONF))
+
+
+def test_told_to_stop_before_it_is_ready(lab, edged):
+    """A worker that says READY when the end has begun has done nothing wrong: it ends in order, as all others."""
+    edged.stop()
+    libexec = lab.path("slow-libexec")
+    os.makedirs(libexec)
+    for name in os.listdir(edged.bin):
+        if name != "edged-access":
+            os.symlink(os.path.join(edged.bin, name), os.path.join(libexec, name))
+    with open(os.path.join(libexec, "edged-access"), "w") as f:
+        f.write('#!/bin/sh\nkill -STOP $$\nexec %s "$@"\n' % os.path.join(edged.bin, "edged-access"))
+    os.chmod(f.name, 0o755)
+    since = len(edged.log())
+    p = Proc(lab, "edge", [os.path.join(edged.bin, "edged"), "-c", edged.conf], name="edged", env={"EDGED_LIBEXEC": libexec})
+
+    def waiting():
+        """Both workers before they are programs of ours: told to start, and standing still."""
+        out = []
+        for k in children(p.pid):
+            with open("/proc/%d/stat" % k) as f:
+                if f.read().rpartition(")")[2].split()[0] == "T":
+                    out.append(k)
+        return out if len(out) == 2 else None
+    pids = wait_for(lambda: "two workers to be started; the log: " + p.log()[since:], waiting)
+    p.p.terminate()
+    p.wait_log("SYS-1009 stopping", since=since)
+    for k in pids:
+        os.kill(k, signal.SIGCONT)
+    assert p.p.wait(WAIT) == 0
+    assert "service_killed" not in p.log()[since:], p.log()[since:]
     edged.__init__(lab, True, True, dict(CONF))

@@ -10,7 +10,7 @@ import pytest
 
 import federation as fed
 import sip
-from lab import LOAD, PARTNER, wait_for
+from lab import LOAD, PARTNER, WAIT, wait_for
 from test_routing import from_inside
 from test_signed import tag, uri
 
@@ -53,11 +53,11 @@ def partner(world):
     sip.time.sleep(0.1)
 
 
-def answer_inside(fe, m, timeout=5.0):
+def answer_inside(fe, m, timeout=WAIT):
     return fe.wait(lambda x: x.is_response and x.h("Call-ID") == m.h("Call-ID") and x.code >= 200, timeout)
 
 
-def ask_from_inside(fe, target, expect, method="MESSAGE", timeout=15.0, **kw):
+def ask_from_inside(fe, target, expect, method="MESSAGE", timeout=WAIT, **kw):
     m = from_inside(fe, method, target, to=target, frm=ALICE, **kw)
     r = answer_inside(fe, m, timeout)
     assert r.code == expect, r
@@ -157,7 +157,7 @@ def test_refused(world, sender, what, who, request_, code, event, rule):
     s = sender(**who)
     n = len(world.edged.log())
     kw = dict(request_)
-    r = s.ask(kw.pop("method", "MESSAGE"), kw.pop("uri", ALICE), expect=code, timeout=8.0, body="x", **kw)
+    r = s.ask(kw.pop("method", "MESSAGE"), kw.pop("uri", ALICE), expect=code, body="x", **kw)
     assert not r.all("ms-diagnostics") and "source=" not in r.h("ms-diagnostics-public")
     if rule == "3.3":
         assert "1027" in r.h("ms-diagnostics-public")
@@ -185,7 +185,7 @@ def test_a_dialog_belongs_to_its_partner(world, sender):
             x = who.request(method, uri(ok.h("Contact")), extra=extra, frm=frm, **kw)
             who.conn.send(x)
             while True:
-                r = who.conn.recv(8)
+                r = who.conn.recv()
                 if r.code >= 200 and r.h("CSeq") == sip.Msg(x).h("CSeq"):
                     break
             assert r.code in codes, (frm, method, r)
@@ -250,7 +250,7 @@ def test_up_to_four_links(world, partner):
         return row(world)["links"] == 4
     ask = from_inside(world.fe, "MESSAGE", "sip:nina@northwind.example", to="sip:nina@northwind.example", frm=ALICE, body=b"x")
     wait_for("the first link", lambda: row(world)["links"] == 1)
-    wait_for("four links", pressed, 30.0, 0.05)
+    wait_for("four links", pressed, 2 * WAIT, 0.05)
     assert len([c for c in partners(world)["connections"] if c["opened_by"] == "us" and "sip.northwind.example" in c["certificate"]]) == 4
     world.lab.sysctl("edge", net__ipv4__tcp_wmem="4096 16384 4194304")
     world.lab.sysctl("load", net__ipv4__tcp_rmem="4096 131072 6291456")
@@ -295,7 +295,7 @@ def test_outward_wrong_certificate(world, partner):
     def again():
         m = from_inside(world.fe, "MESSAGE", "sip:nina@northwind.example", to="sip:nina@northwind.example", frm=ALICE, body=b"y")
         return answer_inside(world.fe, m).code == 200
-    wait_for("the partner to be tried again", again, 10.0, 0.3)
+    wait_for("the partner to be tried again", again, every=0.3)
 
 
 def partners(world):

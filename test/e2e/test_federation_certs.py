@@ -37,7 +37,7 @@ def refused(world, cert, source=PARTNER, domain="fabrikam.com"):
     try:
         s = fed.Sender(world.lab, cert=cert, source=source, domain=domain)
         s.send("MESSAGE", ALICE, body="x")
-        s.conn.wait_closed(8)
+        s.conn.wait_closed()
     except (OSError, sip.ssl.SSLError):
         pass
     finally:
@@ -160,7 +160,7 @@ def test_hard_and_soft(world, lists, sender, tmp_path):  # noqa: F811
         more = revoke(world.lab, "partner", str(tmp_path))
         n = len(world.edged.log())
         reload(world, federation__crl_check="soft", federation__crl_fetch=False, certificates__external_crl=more)
-        s.conn.wait_closed(5)
+        s.conn.wait_closed()
         world.edged.wait_log("CRT-1106 partner_certificate_revoked", since=n)
     finally:
         reload(world)

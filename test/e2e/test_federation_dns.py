@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Name servers that are slow, silent, wrong, huge or gone: the right error for whom it concerns, no stall for others, bounded memory."""
+import time
+
 import pytest
 
 import federation as fed
 import sip
-from lab import LOAD, children, program_of, wait_for
+from lab import LOAD, children, figure, program_of, wait_for
 from test_federation import ALICE, answer_inside, ask_from_inside, partner, sender  # noqa: F401 (fixtures)
 from test_limits import rss_kb
 from test_routing import from_inside
@@ -49,13 +51,13 @@ def test_moods(world, sender, alice, moods):  # noqa: F811
     alice.message("sip:bob@contoso.com")
     m = s.send("MESSAGE", ALICE, body="z")
     waits[m.h("Call-ID")] = 200
-    got = [s.conn.recv(15) for _ in waits]
+    got = [s.conn.recv() for _ in waits]
     assert {r.h("Call-ID"): r.code for r in got} == waits
     if moods is SLOW:
         assert got[0].code == 200, "who is known waited behind who is not"
     for mood, (diag, event) in moods.items():
         assert mood + ".example" in world.edged.wait_log(event + ".*method=MESSAGE .*domain=\"%s.example\"" % mood, since=n).group(0)
-        r = answer_inside(world.fe, out[mood], 20)
+        r = answer_inside(world.fe, out[mood])
         assert r.code == 504 and r.h("ms-diagnostics").startswith(diag), (mood, r)
     assert not [x for x in world.fe.seen if not x.is_response and "sip:x@" in x.h("From")]
 
@@ -63,10 +65,10 @@ def test_moods(world, sender, alice, moods):  # noqa: F811
 def test_late(world, sender, partner):  # noqa: F811
     """An answer that takes its time is an answer: the request waits for it and is not lost, nor is one of the inside."""
     p = partner(cert="partner")
-    ask_from_inside(world.fe, "sip:x@late.example", 504, body=b"x", timeout=20)  # the record leads to sip.late.example: not in that certificate
+    ask_from_inside(world.fe, "sip:x@late.example", 504, body=b"x")  # the record leads to sip.late.example: not in that certificate
     assert not p.seen
     s = sender(domain="late2.example")
-    s.ask("MESSAGE", ALICE, expect=504, body="x", timeout=15)
+    s.ask("MESSAGE", ALICE, expect=504, body="x")
 
 
 def test_an_address_that_lies_inside(world):
@@ -81,12 +83,12 @@ def test_an_address_that_lies_inside(world):
 def test_memory_under_huge_answers(world, sender):  # noqa: F811
     pid = next(p for p in children(world.edged.proc.pid) if program_of(p) == "edged-access")
     s = sender(domain="many0.example")
-    s.ask("MESSAGE", ALICE, expect=504, body="x", timeout=15)
+    s.ask("MESSAGE", ALICE, expect=504, body="x")
     before = rss_kb(pid)
     for i in range(1, 25):
         s.conn.send(fed.Sender.request(s, "MESSAGE", ALICE, frm="sip:x@%s%d.example" % ("huge" if i % 2 else "many", i), body="x"))
     for i in range(1, 25):
-        assert s.conn.recv(20).code == 504
+        assert s.conn.recv().code == 504
     assert rss_kb(pid) - before < 24 * 1024, "25 answers of 60 KiB cost %d KiB" % (rss_kb(pid) - before)
 
 
@@ -99,10 +101,14 @@ def test_questions_of_outsiders_leave_room(world, partner, odd):  # noqa: F811
         wait_for("the questions to be asked", lambda: sum("silent.d" in x for x in odd.asked) >= 60)
         s = fed.Sender(world.lab, cert="partner-northwind", domain="fresh.example", source=fed.NORTHWIND)
         crowd.append(s)
-        s.ask("MESSAGE", ALICE, expect=504, body="x", timeout=4)  # its record leads elsewhere: it was judged, and soon
+        t = time.monotonic()
+        s.ask("MESSAGE", ALICE, expect=504, body="x")  # its record leads elsewhere: it was judged, and soon
+        figure("a partner judged beside twenty that name silent domains", time.monotonic() - t, 4)
         world.edged.wait_log("sender_domain_mismatch .*fresh.example")
         p = partner(address=fed.NORTHWIND, cert="partner-northwind")
-        ask_from_inside(world.fe, "sip:nina@northwind.example", 200, body=b"x", timeout=4)
+        t = time.monotonic()
+        ask_from_inside(world.fe, "sip:nina@northwind.example", 200, body=b"x")
+        figure("a message of the inside beside twenty that name silent domains", time.monotonic() - t, 4)
         assert p.request("MESSAGE")
     finally:
         for s in crowd:
@@ -120,6 +126,6 @@ def test_down(world, sender, odd, partner):  # noqa: F811
     sender().message(ALICE)  # a new connection: from the cache
     ask_from_inside(world.fe, "sip:carol@fabrikam.com", 200, body=b"y")
     assert p.seen
-    r = ask_from_inside(world.fe, "sip:x@unknown.example", 504, body=b"x", timeout=20)
+    r = ask_from_inside(world.fe, "sip:x@unknown.example", 504, body=b"x")
     assert r.h("ms-diagnostics").startswith("1008")
-    sender(domain="unknown2.example").ask("MESSAGE", ALICE, expect=504, body="x", timeout=15)
+    sender(domain="unknown2.example").ask("MESSAGE", ALICE, expect=504, body="x")

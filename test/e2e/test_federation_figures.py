@@ -47,7 +47,7 @@ def test_flood_figures(lab, tmp_path, capsys):
         out.setdefault("idle", []).append(figures(lab, sipload))
         for what, cert, domain, source in WHO:
             f = flood(world, cert, domain, source, SECONDS + 3, name="flood-%s-%d" % (what, i))
-            f.wait_log("begun", 10)
+            f.wait_log("begun")
             out.setdefault(what, []).append(figures(lab, sipload))
             f.wait_log("sent|closed", 30)
             out.setdefault(what + " flood", []).append(f.log().split("\n")[1])

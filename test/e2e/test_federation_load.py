@@ -5,6 +5,7 @@ Short here; EDGED_FEDERATION_FULL=1 takes the released build and 5,000 messages 
 """
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 
 import federation as fed
 import sip
-from lab import EDGE_OUT, HERE, LOAD, Proc, wait_for
+from lab import EDGE_OUT, HERE, LOAD, WAIT, Proc, wait_for
 from test_federation import ALICE, partners
 from test_routing import from_inside
 
@@ -45,21 +46,21 @@ def test_a_flood_costs_others_nothing(world, what, cert, domain, source):
     """The figures are test_federation_figures.py's."""
     alice = sip.Client(world.lab, "alice", source=LOAD[0])
     alice.register()
-    f = flood(world, cert, domain, source, 8, name="flood-" + what)
-    f.wait_log("begun", 10)
-    got = world.fe.request("MESSAGE", "flood99", 10) if what == "discovered" else world.fe.request("MESSAGE", "flood200", 10)
+    f = flood(world, cert, domain, source, 300, name="flood-" + what)
+    f.wait_log("begun")
+    got = world.fe.request("MESSAGE", "flood99") if what == "discovered" else world.fe.request("MESSAGE", "flood200")
     for _ in range(40):
         alice.message("sip:bob@contoso.com")
     if what == "discovered":
         w = wait_for("the watch list to name it", lambda: [x for x in partners(world)["watch"] if x["domain"] == domain and x["state"] != "normal"])
         assert w[0]["state"] == "throttled" and "discovered_rate" in w[0]["why"] and "federation.allowed" in w[0]["todo"] and w[0]["waited"] > 0
-        assert "FED-3009 partner_throttled domain=" + domain in world.edged.log()
+        world.edged.wait_log("FED-3009 partner_throttled domain=" + re.escape(domain))
     else:
         assert not [x for x in partners(world)["watch"] if x["domain"] == domain]
     assert got.h("ms-edge-proxy-message-trust").count("federation") == 1
-    if what == "discovered":  # FED-23: an entry in the allow list lifts the limit; under it these would come after half a minute
+    if what == "discovered":  # FED-23: an entry in the allow list lifts the limit; under it this would come after more than a minute
         reload(world, federation__allowed=fed.ROWS + ({"domain": domain},))
-        world.fe.request("MESSAGE", "flood800", 10)
+        world.fe.request("MESSAGE", "flood1600")
         reload(world)
     f.stop()
     alice.close()
@@ -84,7 +85,7 @@ class Inward(threading.Thread):
         if self.user is None or not self.user.conn.is_open():
             self.user = fed.PlainUser(self.world.lab, "dave")
         self.tries += 1
-        return self.user.ask_code("MESSAGE", ALICE, body=text) == 200
+        return self.user.code("MESSAGE", ALICE, body=text) == 200
 
     def run(self):
         for i in range(self.n):
@@ -139,12 +140,12 @@ def test_nothing_acknowledged_is_lost_over_restarts(world, capsys):
             u = None
             try:
                 u = fed.PlainUser(world.lab, "carol", on_message=on_message)
-                u.register()
+                u.register(timeout=5.0)  # asked again: a registrar that has just started may not hear
                 return u
             except (AssertionError, OSError, TimeoutError):
                 if u:
                     u.close()
-        return wait_for("carol to register", registered, 20.0, 0.1)
+        return wait_for("carol to register", registered, 2 * WAIT, 0.1)
     user, inward, outward = carol(), Inward(world, MESSAGES), Outward(world, MESSAGES)
     inward.start()
     outward.start()

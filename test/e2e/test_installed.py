@@ -180,7 +180,7 @@ def test_hung_service_is_ended_without_the_right_to_signal(machine):
     def again():
         now = next(x for x in json.loads(machine.run("edgectl", "--json", "status")[1])["services"] if x["role"] == "avauth")
         return now["pid"] != before["pid"] and now["state"] == "ready"
-    wait_for("avauth to be started again", again, 40, 0.5)
+    wait_for("avauth to be started again", again, 60, 0.5)
 
 
 def guide_commands():
@@ -203,7 +203,7 @@ def test_commands_of_the_guide(machine, lab):
         code, out = machine.run("bash", "-euc", c)
         assert code == 0, (c, out)
         if c.startswith("systemctl enable"):
-            wait_for("services to be ready", lambda: machine.run("edgectl", "status")[0] == 0, 20)
+            wait_for("services to be ready", lambda: machine.run("edgectl", "status")[0] == 0, 60)
         if c == "edged -n":
             assert "0 errors" in out, out
     # What came out of them is what goes in.

@@ -83,7 +83,7 @@ def test_an_ordinary_user_starts_serves_and_ends(lab, fe, place):
     hand_over(place)
     p = Proc(lab, "edge", as_user(place, place["conf"], CAPS), name="edged-user", env={"EDGED_LIBEXEC": bins(), "ASAN_OPTIONS": "detect_leaks=0"})
     try:
-        p.wait_log("SYS-1001 started", 30)
+        p.wait_log("SYS-1001 started")
         for pid in [p.pid] + children(p.pid):
             with open("/proc/%d/status" % pid) as f:
                 s = dict(x.split(":", 1) for x in f.read().splitlines())
@@ -104,9 +104,9 @@ def test_an_ordinary_user_starts_serves_and_ends(lab, fe, place):
         # A service that hangs is ended by who has no right to signal it.
         keyd = next(k for k in children(p.pid) if program_of(k) == "edged-keyd")
         os.kill(keyd, signal.SIGSTOP)
-        wait_for(lambda: "keyd to be started again; the log: " + p.log()[-3000:], lambda: any(program_of(k) == "edged-keyd" and k != keyd for k in children(p.pid)), 15, 0.5)
+        wait_for(lambda: "keyd to be started again; the log: " + p.log()[-3000:], lambda: any(program_of(k) == "edged-keyd" and k != keyd for k in children(p.pid)), every=0.5)
     finally:
-        assert p.stop(8.0) == 0, p.log()[-2000:]
+        assert p.stop(30) == 0, p.log()[-2000:]
     assert "AddressSanitizer" not in p.log() and "runtime error" not in p.log()
 
 

@@ -70,7 +70,7 @@ def test_partner_with_a_bad_certificate(world, cert):
     c = None
     try:
         c = sip.Conn.open(world.lab, "load", EDGE_OUT, 5061, "sip.contoso.com", source=LOAD[6], cert=cert)
-        c.wait_closed(3)
+        c.wait_closed()
     except (OSError, sip.ssl.SSLError):
         pass
     world.edged.wait_log("FED-3006 partner_certificate_", since=n)

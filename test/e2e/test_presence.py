@@ -6,7 +6,7 @@ import re
 import pytest
 
 import sip
-from lab import FE1, LOAD, Lab
+from lab import FE1, LOAD, WAIT, Lab
 
 PIDF = ('<?xml version="1.0" encoding="UTF-8"?><presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:%s@contoso.com">'
         '<tuple id="t1"><status><basic>open</basic></status><note>%s</note></tuple></presence>')
@@ -40,7 +40,7 @@ class User(sip.Client):
             if not m.is_response:
                 self.requests.append(m)
 
-    def notify(self, timeout=5.0):
+    def notify(self, timeout=WAIT):
         m = self.requests.pop(0) if self.requests else self.conn.expect("NOTIFY", timeout)
         self.conn.send(sip.reply(m))
         return m

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import sip
-from lab import EDGE_IN, FE1, LOAD, wait_for
+from lab import EDGE_IN, FE1, LOAD, WAIT
 from test_signed import tag, uri
 
 # A name, not four digits of a branch or a token that happen to spell it.
@@ -287,8 +287,7 @@ def test_connection_gone(world):
     c.register()
     reg = world.fe.request("REGISTER", c.reg_call_id)
     c.close()
-    wait_for("the edge to see the end", lambda: not c.conn.is_open())
-    sip.time.sleep(0.2)
+    world.edged.wait_log("ACC-2001 closed .*peer=%s:%d " % (c.ip, c.port))
     n = len(world.fe.seen)
     from_inside(world.fe, "MESSAGE", uri(reg.h("Contact")), [reg.h("Record-Route")], body=b"x")
     r = world.fe.wait(lambda x: x.is_response, since=n)
@@ -334,15 +333,16 @@ def test_two_users_outside(world, alice, bob):
 # -- workers --
 
 def test_requests_from_inside_find_the_worker(world):
-    """Twelve clients spread over the workers; each is reached over the one link the front end picks."""
-    cs = [sip.Client(world.lab, "user%d" % i, source=LOAD[10 + i]) for i in range(12)]
-    for c in cs:
+    """Twelve clients or more, of both workers; each is reached over the one link the front end picks."""
+    cs, slots = [], set()
+    while len(cs) < 12 or len(slots) < 2:  # chance decides who comes to which worker
+        c = sip.Client(world.lab, "user%d" % len(cs), source=LOAD[len(cs)])
+        cs.append(c)
         c.register()
-    slots = set()
+        c.reg = world.fe.request("REGISTER", c.reg_call_id)
+        slots.add(int(re.search(r"Ci\.R([0-9a-f]+)", c.reg.h("Record-Route")).group(1), 16) >> 48)
     for c in cs:
-        reg = world.fe.request("REGISTER", c.reg_call_id)
-        cid = re.search(r"Ci\.R([0-9a-f]+)", reg.h("Record-Route")).group(1)
-        slots.add(int(cid, 16) >> 48)
+        reg = c.reg
         from_inside(world.fe, "MESSAGE", uri(reg.h("Contact")), [reg.h("Record-Route")], to=c.aor, body=b"for " + c.user.encode())
         got = c.conn.expect("MESSAGE")
         assert got.body == b"for " + c.user.encode()
@@ -350,7 +350,6 @@ def test_requests_from_inside_find_the_worker(world):
         c.conn.send(sip.reply(got))
         r = world.fe.wait(lambda x: x.is_response and x.method == "MESSAGE" and x.code == 200 and x.h("Call-ID") == got.h("Call-ID"))
         assert len(r.all("Via")) == 2, (n, r)
-    assert len(slots) == 2, "all twelve fell on one worker: %s" % slots
     for c in cs:
         c.close()
 
@@ -381,8 +380,8 @@ def test_internal_port_wants_a_trusted_server(world, cert):
         c = open_inside(world.lab, cert)
         c.send("OPTIONS sip:contoso.com SIP/2.0\nVia: SIP/2.0/TLS 10.20.0.11:5061;branch=z9hG4bKx\nMax-Forwards: 0\nFrom: <sip:a@contoso.com>;tag=1\n"
                "To: <sip:a@contoso.com>\nCall-ID: x\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n")
-        c.wait_closed(3)
-        assert c.inbox.get(timeout=1) is None, "it was answered"
+        c.wait_closed()
+        assert c.inbox.get(timeout=WAIT) is None, "it was answered"
     except (OSError, TimeoutError) as e:
         assert not isinstance(e, TimeoutError), "connection stays open"
 

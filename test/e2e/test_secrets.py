@@ -60,7 +60,7 @@ def from_clients(lab, fe):
     c.register()
     good = c.request("MESSAGE", "sip:bob@contoso.com", extra="Content-Type: text/plain", body="", contact=False)
     c.conn.send(good + (BODY + " and no more of this\r\n\r\n").encode())
-    c.conn.wait_closed(20)
+    c.conn.wait_closed()
 
 
 def from_relay_users(lab):
@@ -89,9 +89,9 @@ def from_guests(lab, edged):
     m = webconf.Meeting(lab, edged)
     handle = m.ticket()
     with m.join(handle, b"x" + BODY.encode()) as s:
-        webconf.closed(s, 20)  # no conferencing server is there
+        webconf.closed(s)  # no conferencing server is there
     with m.join(os.urandom(4) + handle[4:]) as s:
-        webconf.closed(s, 20)
+        webconf.closed(s)
     return [handle]
 
 

@@ -65,8 +65,12 @@ def counts(r):
 @pytest.mark.parametrize("port,how", [("5349", []), ("443", ["-s"])], ids=["tls-port", "beside-lync-send"])
 def test_uclient_tls(lab, av, echo, port, how):
     """turns: on its own port; and where the first bytes tell a ClientHello from the hello that only looks like one."""
+    lablib.wait_for("the echo to listen", lambda: lab.listens("bob", "198.51.100.24:3480"))
+    before = lab.datagrams_dropped("bob", "edge")
     r = uclient(lab, "-c", "-S", "-t", "-p", port, "-n", "100", "-m", "4", "-l", "172", *how)
-    assert counts(r) == (400, 400)
+    sent, came = counts(r)
+    # None is lost but what the kernel threw away between relay and echo.
+    assert sent == 400 and came >= 400 - (lab.datagrams_dropped("bob", "edge") - before) * (not lablib.STRICT), r.stdout[-800:]
 
 
 @pytest.mark.parametrize("how,host", [(["-S", "-p", "5349"], "alice"), (["-T", "-y"], "load")], ids=["tls", "tcp-allocation"])
@@ -83,7 +87,7 @@ def test_tls_is_verified_and_speaks_turn_only(lab, av):
         assert s.recv(100) == b""
     s = lab.tcp_to("alice", AV_OUT, 5349)
     s.sendall(bytes.fromhex("000100002112a442") + bytes(12))
-    s.settimeout(15)
+    s.settimeout(lablib.WAIT)
     first = s.recv(100)  # an alert, or nothing
     assert first[:1] in (b"", b"\x15")
     with pytest.raises((ssl.SSLError, OSError)):  # no certificate for the inside
@@ -184,13 +188,13 @@ def test_tcp_peers(lab, av):
         # a peer comes: only with a permission
         with pytest.raises(OSError):
             with lab.inside_of("bob"):
-                s = socket.create_connection(c.relay, 5)
-            s.settimeout(5)
+                s = socket.create_connection(c.relay, lablib.WAIT)
+            s.settimeout(lablib.WAIT)
             assert s.recv(1) == b""
             raise OSError
         assert c.permit(at) == 0
         with lab.inside_of("bob"):
-            peer = socket.create_connection(c.relay, 5)
+            peer = socket.create_connection(c.relay, lablib.WAIT)
         peer.sendall(b"before it is bound")
         m = c.rx()
         a = attrs(m)
@@ -198,7 +202,7 @@ def test_tcp_peers(lab, av):
         f = c.data_connection(a[0x2a])
         assert (f.buf or f.s.recv(100)) == b"before it is bound"  # may come with the answer
         f.s.sendall(b"hello")
-        peer.settimeout(5)
+        peer.settimeout(lablib.WAIT)
         assert peer.recv(100) == b"hello"
         peer.close()
         assert f.s.recv(1) == b""
@@ -224,7 +228,7 @@ def test_pair_of_ports(lab, av):
         with lab.inside_of("bob"):
             peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             peer.bind(("198.51.100.24", 0))
-            peer.settimeout(5)
+            peer.settimeout(lablib.WAIT)
         assert d.permit(peer.getsockname()) == 0
         d.send(peer.getsockname(), b"rtcp")
         assert peer.recvfrom(100) == (b"rtcp", d.relay)
@@ -235,7 +239,7 @@ def test_dont_fragment(lab, av):
     with lab.inside_of("bob"):
         raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
         raw.bind(("198.51.100.24", 0))
-        raw.settimeout(5)
+        raw.settimeout(lablib.WAIT)
     with Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD, "tcp") as c:
         c.allocate(attr(0x1a, b""))
         at = ("198.51.100.24", 4444)
@@ -274,9 +278,9 @@ def test_an_allocation_is_kicked(lab, av):
 
 def test_who_only_waits_is_put_out(lab, av):
     """10 s to the first byte, 30 s to an allocation (ms-turn 5.9); both began with the first test of this file."""
-    av.silent.settimeout(20)
+    av.silent.settimeout(lablib.WAIT)
     assert av.silent.recv(10) == b""
-    av.idle.settimeout(40)
+    av.idle.settimeout(2 * lablib.WAIT)
     assert av.idle.recv(100)[:2] == b"\1\1"
     assert av.idle.recv(10) == b""
     assert time.monotonic() - av.since > 29  # not before its time
@@ -332,7 +336,7 @@ def test_standard_credentials(lab, av):
     failed = len(re.findall("AVR-5001", av.log()))
     answers = 0
     with Turn(lab, "load", (AV_OUT, 3478), "kay", "guess", source=source) as c:
-        c.s.settimeout(0.3)
+        c.s.settimeout(2)
         try:
             for i in range(200):
                 c.key = None

@@ -53,7 +53,7 @@ def test_strangers_cost_nothing(lab):
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             s.bind((lablib.LOAD[1], 0))
             s.connect((AV_OUT, 3478))
-            s.settimeout(5)
+            s.settimeout(lablib.WAIT)
         binding = bytes.fromhex("000100002112a442")
         s.sendall(binding + b"before-start")
         while s.recv(2000)[8:20] != b"before-start":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Web Conferencing Edge with its connector: numbers in names are those of psom-webconf 13."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -15,11 +17,11 @@ import pytest
 
 import sip
 import webconf
-from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, LabError, Proc, children, figure, program_of, wait_for
+from lab import EDGE_IN, EDGE_OUT, FE1, LOAD, WAIT, Proc, children, figure, program_of, wait_for
 from test_admin import new_certificate, put
 from webconf import DMCU, WEBCONF, Connector, Meeting, Server, closed, echo, frame, pour, preface, says
 
-CONF = webconf.conf(admit_ms=1500, slow_s=2, half_open_s=3)
+CONF = webconf.conf(admit_ms=4000, slow_s=4, half_open_s=4, tls_handshake_ms=60000)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_ticket_once(meeting):
     says(s, b"hello")
     s.close()
     before = meeting.stat('admissions_refused_total{kind="data"}')
-    assert closed(meeting.join(h, b"hello"), 5) == b""
+    assert closed(meeting.join(h, b"hello")) == b""
     assert meeting.stat('admissions_refused_total{kind="data"}') == before + 1
 
 
@@ -117,9 +119,9 @@ def test_3_never_reads(lab, edged, meeting):
     before = meeting.ended("slow")
     t = time.monotonic()
     while meeting.ended("slow") == before:
-        assert time.monotonic() < t + 20
+        assert time.monotonic() < t + 60
         bystander.sendall(b"ping")
-        says(bystander, b"ping", 2.0)
+        says(bystander, b"ping")
         time.sleep(0.05)
     assert meeting.ask()["queued"] < 2 * 262144
     s.close()
@@ -134,7 +136,7 @@ def test_3_server_that_never_reads(lab, edged, meeting):
 
     def deaf(t):
         t.sendall(t.recv(1))
-        gate.wait(30)
+        gate.wait(2 * WAIT)
     srv = Server(lab, deaf, port=8064)
     c = Connector(lab, "connector3", servers=({"id": "deaf", "host": DMCU, "port": 8064, "fqdn": "dmcu1.contoso.net"},)).wait_up()
     meeting.wait_server("deaf")
@@ -164,7 +166,7 @@ def test_4_one_of_ten_stalls(lab, edged, meeting):
         says(s, b"x")
     stalled = meeting.tls()
     stalled.sendall(preface(handles[0]) + b"!")
-    wait_for("the stalled stream to fill its window", lambda: meeting.ask()["queued"] > 100000, 10, 0.02)
+    wait_for("the stalled stream to fill its window", lambda: meeting.ask()["queued"] > 100000)
     block = os.urandom(100000)
     for s in nine:
         s.sendall(block)
@@ -205,12 +207,12 @@ class StrangeEdge:
         self.ctx.set_alpn_protocols(["h2-edged-webconf"])
         with lab.inside_of("inside"):
             self.s = socket.create_server((FE1, port))
-        self.s.settimeout(20)
+        self.s.settimeout(WAIT)
         self.got = b""
 
     def accept(self):
         t, _ = self.s.accept()
-        t.settimeout(20)
+        t.settimeout(WAIT)
         return self.ctx.wrap_socket(t, server_side=True)
 
     def frames(self, t):
@@ -302,7 +304,7 @@ def test_6_hostile_connector(lab, meeting, name):
         s.sendall(ok + bad)
     except OSError:
         pass
-    got = closed(s, 8)
+    got = closed(s)
     assert got.startswith(b"PRI * HTTP/2.0")
     assert goaway_of(got) in codes, (goaway_of(got), got[-60:])
     assert len(got) < 500000 and meeting.ask()["queued"] < 100000
@@ -320,7 +322,7 @@ def test_6_a_header_that_would_forge_a_log_line(lab, meeting, edged):
     s = raw_link(lab)
     at = len(edged.log())
     s.sendall(SETTINGS + frame(1, 4, 1, b"\x88" + header) + frame(0, 0, 0, b"ends the link"))
-    closed(s, 5)
+    closed(s)
     meeting.wait_server()
     edged.wait_log(r"link_faulty .*value: \[x.x0a2026-01-", since=at)
     assert not [line for line in edged.log().splitlines() if line.startswith("2026-01-")]
@@ -342,7 +344,7 @@ def test_6_hostile_edge(lab, connector_of_a_stranger):
     # A ticket that the signalling side gives while this edge acknowledges nothing, and then goes: nobody has read it.
     said = []
     line = "ticket %s server=dmcu1 not-after=%d" % ("ab" * 32, time.time() + 60)
-    asks = threading.Thread(target=lambda: said.append(con.say(line, 20)))
+    asks = threading.Thread(target=lambda: said.append(con.say(line)))
     asks.start()
     edge.until(t, b"ticket " + b"ab" * 32)
     t.close()
@@ -367,18 +369,18 @@ def test_6_hostile_edge(lab, connector_of_a_stranger):
 def test_7_tickets(meeting):
     refused = lambda kind: meeting.stat('admissions_refused_total{kind="%s"}' % kind)
     data, late = refused("data"), refused("time")
-    assert closed(meeting.join(os.urandom(20), b"x"), 5) == b""
+    assert closed(meeting.join(os.urandom(20), b"x")) == b""
     assert refused("data") == data + 1
     revoked = meeting.ticket()
     s = meeting.tls()  # its handshake is done when the ticket goes
     meeting.ask("ticket", "revoke", hashlib.sha256(revoked).hexdigest())
     s.sendall(preface(revoked) + b"x")
-    assert closed(s, 5) == b""
+    assert closed(s) == b""
     assert refused("data") == data + 2
-    end = int(time.time()) + 1
+    end = int(time.time()) + 4
     old = meeting.ticket("not-after=%d" % end)
     wait_for("the ticket's end", lambda: time.time() >= end + 1.2)  # the Edge's clock counts whole seconds and may lag some ms
-    assert closed(meeting.join(old, b"x"), 5) == b""
+    assert closed(meeting.join(old, b"x")) == b""
     assert refused("time") == late + 1
 
 
@@ -390,8 +392,8 @@ def test_8_preface_forms(meeting):
     says(s, b"one record later")
     s.close()
     t = time.monotonic()
-    assert closed(meeting.tls(), 5) == b""
-    assert time.monotonic() - t >= 1.4
+    assert closed(meeting.tls()) == b""
+    assert time.monotonic() - t >= 3.9
     assert closed(meeting.join(b"x" * 20, b""), 1.2) == b""
     s = meeting.tls()
     s.sendall(b"GET / HTTP/1.1\r\n\r\n")
@@ -409,7 +411,7 @@ def test_half_close_both_ways(lab, meeting, edged):
             if not b:
                 break
             got += b
-        gone.wait(10)
+        gone.wait(WAIT)
         t.sendall(b"you said %d octets" % len(got))
         t.unwrap()
     srv = Server(lab, late, port=8060)
@@ -434,7 +436,7 @@ def raw_shutdown_write(s):
         s.unwrap()
     except (ssl.SSLError, OSError):
         pass
-    s.settimeout(10)
+    s.settimeout(WAIT)
 
 
 def test_truncation_is_no_end(lab, meeting, edged):
@@ -459,7 +461,7 @@ def test_9_connector_killed(lab, edged):
     os.kill(next(p for p in [c.proc.pid] + children(c.proc.pid) if program_of(p) == "edged-connector"), signal.SIGKILL)
     t = time.monotonic()
     for s in ss:
-        closed(s, 6)
+        closed(s)
     figure("webconf: all clients of a lost link closed", time.monotonic() - t, 6)
     assert edged.log()[at:].count("inside_down") == 1
     c.stop()
@@ -496,10 +498,51 @@ def test_10_two_connectors_one_leaves(lab, edged, meeting):
     srv.close()
 
 
+def test_10_the_last_octets_of_a_leaving_connector(lab, edged):
+    """Its last client has ended and the server has not read yet: the process waits until that has gone out, too."""
+    gate, got = threading.Event(), []
+
+    def late(t):
+        t.sendall(t.recv(1))
+        raw_shutdown_write(t)  # it has nothing more to say: the client's end is the stream's
+        gate.wait(WAIT)
+        n = 0
+        with contextlib.suppress(ssl.SSLZeroReturnError):  # so Python says an end in order when we ended ours before
+            while b := t.recv(65536):
+                n += len(b)
+            n = "%d octets and no close_notify" % n
+        got.append(n)
+    # Small buffers below TLS, or they take all of it.
+    lab.sysctl("inside", net__ipv4__tcp_wmem="4096 8192 8192")
+    srv = Server(lab, late, port=8065, receive=4096)
+    c = Connector(lab, "connector10", servers=({"id": "late10", "host": DMCU, "port": 8065, "fqdn": "dmcu1.contoso.net"},)).wait_up()
+    m = Meeting(lab, edged)
+    m.wait_server("late10")
+    s = m.join(bytes.fromhex(m.ask("ticket", "add", "server=late10")["handle"]), b"x")
+    says(s, b"x")
+    assert s.recv(1) == b""
+    os.kill(next(p for p in [c.proc.pid] + children(c.proc.pid) if program_of(p) == "edged-connector"), signal.SIGTERM)
+    c.proc.wait_log("connector_leaving clients=1")
+    s.sendall(b"d" * 200000)
+    raw_shutdown_write(s)
+    c.proc.wait_log("edge_down")
+    with pytest.raises(subprocess.TimeoutExpired):
+        c.proc.p.wait(0.5)
+    gate.set()
+    wait_for("the connector to end", lambda: not c.proc.alive())
+    assert c.proc.p.returncode == 0, c.proc.log()[-2000:]
+    wait_for("the server to hear the end", lambda: got)
+    lab.sysctl("inside", net__ipv4__tcp_wmem="4096 16384 4194304")
+    assert got == [200000]
+    s.close()
+    c.stop()
+    srv.close()
+
+
 def test_11_strangers(lab, meeting, edged):
     s = lab.tcp_to("load", WEBCONF, 443)
     s.sendall(b"EDWC" + b"x" * 200)
-    assert b"EDWC" not in closed(s, 5)
+    assert b"EDWC" not in closed(s)
     ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
     ctx.set_ciphers("ALL:@SECLEVEL=0")
@@ -507,19 +550,19 @@ def test_11_strangers(lab, meeting, edged):
     with pytest.raises((ssl.SSLError, OSError)):
         ctx.wrap_socket(lab.tcp_to("load", WEBCONF, 443)).do_handshake()
     at = len(edged.log())
-    closed(raw_link(lab, "stranger"), 5)
+    closed(raw_link(lab, "stranger"))
     edged.wait_log("inside_unknown_peer .*name_not_trusted", since=at)
     at = len(edged.log())
-    closed(raw_link(lab, alpn=None), 5)
+    closed(raw_link(lab, alpn=None))
     edged.wait_log("inside_unknown_peer .*no_alpn", since=at)
     with pytest.raises((ssl.SSLError, OSError)):
-        closed(raw_link(lab, alpn="h2"), 5)
+        closed(raw_link(lab, alpn="h2"))
         raise OSError("an ALPN of others was not refused")
     at = len(edged.log())
     ctx = ssl.create_default_context(cafile=lab.cert("internal-ca.pem"))
     ctx.check_hostname = False
     s = ctx.wrap_socket(lab.tcp_to("inside", EDGE_IN, 8057, source="10.20.0.14"), server_hostname="edge.int.contoso.net")
-    closed(s, 5)
+    closed(s)
     edged.wait_log("inside_unknown_peer", since=at)
 
 
@@ -530,7 +573,7 @@ def test_first_flight_is_bounded(lab, meeting, edged):
     before = meeting.ended("first_flight")
     s = meeting.tls()
     s.sendall(preface(bytes.fromhex(meeting.ask("ticket", "add", "server=mute")["handle"])) + b"a" * 16385)
-    closed(s, 5)
+    closed(s)
     meeting.wait_ended("first_flight", before)
     c.stop()
     srv.close()
@@ -557,21 +600,8 @@ def test_connector_control(meeting, connector, edged):
     says(s, b"x")
     s.close()
     before = meeting.ended("server_refused")
-    assert closed(meeting.join(b"z" * 20, b"x"), 5) == b""
+    assert closed(meeting.join(b"z" * 20, b"x")) == b""
     meeting.wait_ended("server_refused", before)
-
-
-def reload(edged):
-    """The Edge watches its certificates too: its own reload may be under way."""
-    def done():
-        try:
-            edged.ctl("reload")
-            return True
-        except LabError as e:
-            if "another reload" not in str(e):
-                raise
-            return False
-    wait_for("a reload", done)
 
 
 def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
@@ -582,14 +612,14 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
     bound = lab.cert("external-ecdsa.pem"), lab.cert("external-ecdsa.key")
     for path in bound:
         shutil.copyfile(path, path + ".old")
-    rows = []
+    rows, admitted = [], crowd.stat("clients_admitted_total")
     load = threading.Thread(target=lambda: rows.append(crowd.load(crowd_handles(crowd, 20), "--bytes", "2000000", check=False)))
     load.start()
-    wait_for("the load to flow", lambda: crowd.ask()["clients"] >= 20, 20)
+    wait_for("the load to flow", lambda: crowd.stat("clients_admitted_total") >= admitted + 20)
     try:
         for new, path in zip(new_certificate(lab), bound):
             put(new, path)
-        reload(edged)
+        edged.ctl("reload")
         after = meeting.join(meeting.ticket(), b"y")
         says(after, b"y")
         assert after.getpeercert()["serialNumber"] != first
@@ -603,7 +633,7 @@ def test_13_reload_with_new_certificate(lab, meeting, edged, crowd):
         load.join()
         for path in bound:
             put(path + ".old", path)
-        reload(edged)
+        edged.ctl("reload")
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -619,14 +649,17 @@ def test_sessions_resume(meeting, version):
     os.kill(meeting.pid(), signal.SIGKILL)
     s = meeting.tls(ctx=ctx, session=session)
     assert s.session_reused
+    s.close()
     meeting.wait_server()
     h = meeting.ticket()
+    s = meeting.tls(ctx=ctx, session=session)
+    assert s.session_reused
     s.sendall(preface(h) + b"again")
     says(s, b"again")
     s.close()
     s = meeting.tls(ctx=ctx, session=session)
     s.sendall(preface(h) + b"replayed")
-    assert closed(s, 5) == b""
+    assert closed(s) == b""
 
 
 def test_killed_role_comes_back(lab, meeting, edged):
@@ -640,7 +673,7 @@ def test_killed_role_comes_back(lab, meeting, edged):
     s2 = meeting.tls()  # queued at the listener, then served
     figure("webconf killed: a new client is served", time.monotonic() - t, 1.5)
     s2.close()
-    closed(s, 5)
+    closed(s)
     assert edged.pids("edged-access") == others
     access.sendall(b"\r\n\r\n")
     access.close()
@@ -663,7 +696,7 @@ def test_a_guest_is_listed_and_kicked(lab, meeting):
     assert len(listed('"kind":"guest"')) >= 2
     before = meeting.ended("kicked")
     meeting.edged.ctl("kick", mine[0]["flow"])
-    closed(a, 20)
+    closed(a)
     meeting.wait_ended("kicked", before)
     meeting.edged.wait_log("guest_kicked flow=" + mine[0]["flow"])
     b.sendall(b"c")

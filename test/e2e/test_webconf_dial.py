@@ -63,7 +63,7 @@ def test_14_dial_and_proxy_header(lab, meeting):
     assert body[8:12] == bytes([ours[1] >> 8, ours[1] & 255, 1, 187])
     assert body[12:] == b"\x02\x00\x11plain.contoso.com"
     s.sendall(b"x" * 3000000)
-    says(s, b"x" * 3000000, 30)
+    says(s, b"x" * 3000000)
     s.close()
     srv.close()
 
@@ -80,7 +80,8 @@ def test_a_client_that_reads_late_loses_nothing(lab, meeting):
     slow = meeting.ended("slow")
     s = meeting.tls("plain.contoso.com")
     s.sendall(b"!")
-    wait_for("the buffer to fill", lambda: meeting.ask()["queued"] > 60000, 10, 0.02)
+    # It fills to 64 KiB and is refilled when less than half is left; how much it holds when nothing moves any more is chance.
+    wait_for("the buffer to fill", lambda: meeting.ask()["queued"] >= 32768)
     got = 0
     while got < 30000000:
         b = s.recv(65536)
@@ -97,12 +98,12 @@ def test_high_water(lab, edged, meeting):
     ss = [meeting.tls("plain.contoso.com") for _ in range(20)]
     for s in ss:
         s.sendall(b"!")
-    wait_for("throttling", lambda: meeting.ask()["throttling"], 10, 0.02)
+    wait_for("throttling", lambda: meeting.ask()["throttling"])
     for _ in range(20):
         assert meeting.ask()["queued"] < (1 << 20) + 131072
     for s in ss[4:]:
         s.close()
-    wait_for("no throttling", lambda: not meeting.ask()["throttling"], 10)
+    wait_for("no throttling", lambda: not meeting.ask()["throttling"])
     got = 0
     while got < 3000000:  # the others go on
         got += len(ss[0].recv(65536))
@@ -125,8 +126,8 @@ def test_14_server_asks_for_a_certificate(lab, meeting):
 def test_14_wrong_name_and_nobody_there(lab, meeting):
     srv = Server(lab, WithProxy(), port=8059)
     before = meeting.ended("server_refused")
-    assert closed(meeting.tls("wrong.contoso.com"), 5) == b""
-    assert closed(meeting.tls("nobody.contoso.com"), 5) == b""
+    assert closed(meeting.tls("wrong.contoso.com")) == b""
+    assert closed(meeting.tls("nobody.contoso.com")) == b""
     assert meeting.ended("server_refused") == before + 2
     assert srv.certs == []
     srv.close()
@@ -134,7 +135,7 @@ def test_14_wrong_name_and_nobody_there(lab, meeting):
 
 def test_sni_of_nobody(meeting):
     before = meeting.ended("sni_unknown")
-    assert closed(meeting.tls("www.contoso.com"), 5) == b""
+    assert closed(meeting.tls("www.contoso.com")) == b""
     assert meeting.ended("sni_unknown") == before + 1
 
 
@@ -142,7 +143,7 @@ def test_server_that_goes_ends_its_client(lab, meeting):
     srv = Server(lab, lambda t: (exactly(t, 16 + 12 + 3 + 17), t.recv(1)))  # closes after the first octet
     s = meeting.tls("plain.contoso.com")
     s.sendall(b"!")
-    closed(s, 5)
+    closed(s)
     s.close()
     srv.close()
     wait_for("no client left", lambda: meeting.ask()["clients"] == 0)
@@ -177,8 +178,8 @@ def test_sni_ticket(lab, edged, meeting):
     says(s, b"hello")
     s.close()
     used, unknown, bad = meeting.ended("ticket_used"), meeting.ended("ticket_unknown"), meeting.ended("sni_unknown")
-    assert closed(meeting.tls(host), 5) == b""
-    assert closed(meeting.tls("a" * 32 + ".webconf.contoso.com"), 5) == b""
-    assert closed(meeting.tls("www.webconf.contoso.com"), 5) == b""
+    assert closed(meeting.tls(host)) == b""
+    assert closed(meeting.tls("a" * 32 + ".webconf.contoso.com")) == b""
+    assert closed(meeting.tls("www.webconf.contoso.com")) == b""
     assert (meeting.ended("ticket_used"), meeting.ended("ticket_unknown"), meeting.ended("sni_unknown")) == (used + 1, unknown + 1, bad + 1)
     srv.close()

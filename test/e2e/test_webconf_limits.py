@@ -9,7 +9,7 @@ import webconf
 from lab import LOAD, wait_for
 from webconf import DMCU, Connector, Meeting, Server, closed, echo, preface, reload_with, says
 
-LIMITS = dict(tickets=20, failures_per_minute=5, refuse_s=2, clients_per_address=8, idle_s=2, first_octet_ms=1000, slow_s=20,
+LIMITS = dict(tickets=20, failures_per_minute=5, refuse_s=5, clients_per_address=8, idle_s=8, first_octet_ms=2000, slow_s=20,
               buffer_high_mb=1, buffer_low_mb=1, ticket_life_s=5, rate_kbit=800, connections_burst=1000)
 CONF = webconf.conf(**LIMITS)
 CONF["webconf__framing"] = "lenprefix size=2 order=big max=65000"
@@ -48,7 +48,10 @@ def nobody_left(meeting):
 
 def test_table_full(meeting):
     """As many live tickets as the table holds and no more; a live one is never evicted; dead ones make room."""
-    end = "not-after=%d" % (time.time() + 15)
+    t = time.monotonic()
+    meeting.ask()
+    # They live until twenty are made, however long one takes on this machine today.
+    end = "not-after=%d" % (time.time() + 10 + 40 * (time.monotonic() - t))
     good = meeting.ticket(end)
     made = 0
     while "ticket" in meeting.ask("ticket", "add", "ticket=%064x" % made, "server=dmcu1", end):
@@ -62,12 +65,12 @@ def test_table_full(meeting):
     s = meeting.join(good, b"\0\1x")
     says(s, b"\0\1x")
     s.close()
-    wait_for("dead tickets to make room", lambda: "ticket" in meeting.ask("ticket", "add", "ticket=" + "e" * 64, "server=dmcu1"), 20)
+    wait_for("dead tickets to make room", lambda: "ticket" in meeting.ask("ticket", "add", "ticket=" + "e" * 64, "server=dmcu1"), 60)
 
 
 def ticket(meeting, *words):
     """The table is small: wait for a place."""
-    return bytes.fromhex(wait_for("room for a ticket", lambda: meeting.ask("ticket", "add", *(words or ("server=dmcu1",))).get("handle"), 8))
+    return bytes.fromhex(wait_for("room for a ticket", lambda: meeting.ask("ticket", "add", *(words or ("server=dmcu1",))).get("handle")))
 
 
 def test_per_address(meeting):
@@ -77,7 +80,7 @@ def test_per_address(meeting):
         says(s, b"\0\1x")
     before = meeting.stat('connections_refused_total{reason="per_address"}')
     with pytest.raises(OSError):
-        closed(meeting.join(h, b"\0\1x"), 5)
+        closed(meeting.join(h, b"\0\1x"))
         raise OSError("closed without a word, as it should be")
     assert meeting.stat('connections_refused_total{reason="per_address"}') == before + 1
     other = meeting.tls(source=LOAD[7])
@@ -104,13 +107,13 @@ def test_address_with_many_failures(meeting):
     for _ in range(5):
         s = meeting.tls(source=LOAD[9])
         s.sendall(preface(os.urandom(20)))
-        assert closed(s, 5) == b""
+        assert closed(s) == b""
     before = meeting.stat('connections_refused_total{reason="failed_before"}')
     with pytest.raises(OSError):
         meeting.tls(source=LOAD[9])
     assert meeting.stat('connections_refused_total{reason="failed_before"}') == before + 1
     h = ticket(meeting)
-    wait_for("the address to be forgiven", lambda: forgiven(meeting), 6)
+    wait_for("the address to be forgiven", lambda: forgiven(meeting))
     s = meeting.tls(source=LOAD[9])
     s.sendall(preface(h) + b"\0\1x")
     says(s, b"\0\1x")
@@ -130,8 +133,8 @@ def test_idle_and_silent(meeting):
     s = meeting.join(ticket(meeting), b"\0\1x")
     says(s, b"\0\1x")
     mute = meeting.join(ticket(meeting))
-    closed(mute, 4)
-    closed(s, 5)
+    closed(mute)
+    closed(s)
     assert (meeting.ended("idle"), meeting.ended("first_octet_timeout")) == (before[0] + 1, before[1] + 1)
 
 
@@ -140,9 +143,9 @@ def test_framing(meeting):
     s = meeting.join(ticket(meeting), b"\0\3abc\0\1d")
     says(s, b"\0\3abc\0\1d")
     s.sendall(b"\xff\xff")
-    closed(s, 5)
+    closed(s)
     s = meeting.join(ticket(meeting), b"\0\0")
-    closed(s, 5)
+    closed(s)
     assert meeting.ended("framing") == before + 2
 
 
@@ -152,7 +155,7 @@ def test_rate_makes_wait_and_closes_nobody(meeting):
     says(s, b"\0\1x")
     t = time.monotonic()
     s.sendall((b"\x10\x00" + b"r" * 4096) * 73)
-    says(s, (b"\x10\x00" + b"r" * 4096) * 73, 20)
+    says(s, (b"\x10\x00" + b"r" * 4096) * 73)
     assert time.monotonic() - t > 1.2
     s.close()
 
@@ -165,11 +168,11 @@ def test_high_and_low_water(meeting):
         s = meeting.tls()
         s.sendall(preface(h) + b"\0\1x")
         ss.append(s)
-    wait_for("throttling", lambda: meeting.ask()["throttling"], 10)
-    wait_for("the gauge of it", lambda: meeting.stat("throttling") == 1, 10)
+    wait_for("throttling", lambda: meeting.ask()["throttling"])
+    wait_for("the gauge of it", lambda: meeting.stat("throttling") == 1)
     assert meeting.ask()["queued"] < (1 << 20) + 7 * 262144
     for s in ss[:5]:
         s.close()
-    wait_for("no throttling", lambda: not meeting.ask()["throttling"], 10)
+    wait_for("no throttling", lambda: not meeting.ask()["throttling"])
     for s in ss[5:]:
         s.close()

@@ -6,6 +6,8 @@ import os
 import socket
 import struct
 
+from lab import WAIT
+
 COOKIE = b"\x21\x12\xa4\x42"
 ALLOCATE, REFRESH, PERMISSION, CHANNEL, CONNECT, CONNECTION_BIND, SEND = 3, 4, 8, 9, 0xa, 0xb, 0x16
 UDP, TCP = 17, 6
@@ -54,7 +56,7 @@ class Turn:
             self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if how == "udp" else socket.SOCK_STREAM)
             if source:
                 self.s.bind((source, 0))
-            self.s.settimeout(5)
+            self.s.settimeout(WAIT)
             self.s.connect(server)
 
     def close(self):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Web Conferencing Edge share: a meeting server inside, the connector beside it, participants outside."""
+import contextlib
+import fcntl
 import json
 import os
 import select
@@ -10,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from lab import EDGE_IN, TOP, Proc, children, conf_text, program_of, wait_for
+from lab import EDGE_IN, TOP, WAIT, Proc, children, conf_text, program_of, wait_for
 
 WEBCONF = "203.0.113.11"
 DMCU = "10.20.0.13"
@@ -33,23 +35,34 @@ def conf(**limits):
 
 
 def tool():
-    subprocess.run(["make", "-s", "-C", os.path.dirname(LOAD_TOOL), "psomload"], check=True)
+    where = os.path.dirname(LOAD_TOOL)
+    with open(os.path.join(where, "Makefile")) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)  # two runs may come at once
+        subprocess.run(["make", "-s", "-C", where, "psomload"], check=True)
     return LOAD_TOOL
 
 
 class Server:
     """A TLS server inside; each connection runs serve(tls_socket, raw_socket) in a thread."""
+    standing = {}  # by address, so that one of a test that failed is not in the way of the next
 
-    def __init__(self, lab, serve, address=DMCU, port=8057, cert="dmcu", ask_cert=False, before_tls=None):
+    def __init__(self, lab, serve, address=DMCU, port=8057, cert="dmcu", ask_cert=False, before_tls=None, receive=None):
         self.serve, self.before_tls, self.certs = serve, before_tls, []
         self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ctx.load_cert_chain(lab.cert(cert + ".pem"), lab.cert(cert + ".key"))
         if ask_cert:
             self.ctx.load_verify_locations(lab.cert("internal-ca.pem"))
             self.ctx.verify_mode = ssl.CERT_REQUIRED
+        before = self.standing.get((lab.id, address, port))
+        if before:
+            with contextlib.suppress(OSError):
+                before.close()
+        self.standing[lab.id, address, port] = self
         with lab.inside_of("inside"):
             self.s = socket.socket()
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if receive:  # as little as that, so that the other end has to wait
+            self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         self.s.bind((address, port))
         self.s.listen(2000)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -118,7 +131,7 @@ class Connector:
         self.proc.wait_log("edge_up")
         return self
 
-    def say(self, line, timeout=10.0):
+    def say(self, line, timeout=WAIT):
         s = socket.socket(socket.AF_UNIX)
         s.settimeout(timeout)
         s.connect(self.socket)
@@ -127,7 +140,7 @@ class Connector:
         s.close()
         return answer
 
-    def stop(self, timeout=8.0):
+    def stop(self, timeout=WAIT):
         status = self.proc.stop(timeout)
         if self.proc in self.lab.procs:
             self.lab.procs.remove(self.proc)
@@ -277,7 +290,7 @@ class HandConnector:
 def edged_up(lab, c):
     """edged with that configuration, until the end of the fixture that yields from here."""
     e = lab.edged(ready=False, **c)
-    wait_for(lambda: "webconf to serve; the log: " + e.log()[-1500:], lambda: serves(lab, e), 20, 0.1)
+    wait_for(lambda: "webconf to serve; the log: " + e.log()[-1500:], lambda: serves(lab, e), every=0.1)
     yield e
     status = e.stop()
     assert status == 0, "edged ended with %r: %s" % (status, e.log()[-2000:])
@@ -309,8 +322,8 @@ def preface(handle):
     return struct.pack("!4sBBH", b"EDWC", 1, len(handle), 0) + handle
 
 
-def closed(s, within):
-    """Nothing but the end arrives, in time. Returns the octets that came before it."""
+def closed(s, within=WAIT):
+    """Nothing but the end arrives. Returns the octets that came before it."""
     got, end = b"", time.monotonic() + within
     s.settimeout(within)
     try:
@@ -326,7 +339,7 @@ def closed(s, within):
         raise AssertionError("still open after %g s" % within) from None
 
 
-def says(s, octets, timeout=10.0):
+def says(s, octets, timeout=WAIT):
     s.settimeout(timeout)
     got = b""
     while len(got) < len(octets):
