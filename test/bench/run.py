@@ -111,6 +111,10 @@ def load(table, argv, tag, more=lambda: {}, how=[]):
         except ValueError:
             row[k] = v
     row.update(more())
+    if "gen_s_per_mpkt" in row:
+        # What the kernel does for a packet on its way is on the account of whoever sent it: a relay's whole cost is this sum less
+        # that of "direct", where nothing relays.
+        row["total"] = row.get("cpu_s_per_mpkt", 0) + row["gen_s_per_mpkt"]
     if not row.get("tag"):
         print("  %s: no result: %s" % (tag, r.stderr.strip()[-200:]), flush=True)
         return {}
@@ -126,10 +130,6 @@ def sipload(table, peer, scen, pid, extra, more=lambda: {}, how=[]):
     return r
 def turnload(table, peer, scen, pid, extra, server=TURN):
     r = load(table, ["./turnload", "--server", server] + (["--pids", str(pid)] if pid else []) + extra, peer + "/" + scen)
-    if r and "gen_s_per_mpkt" in r:
-        # What the kernel does for a packet on its way is on the account of whoever sent it: the relay's whole cost is this sum
-        # less that of "direct", where nothing relays.
-        r["total"] = r.get("cpu_s_per_mpkt", 0) + r["gen_s_per_mpkt"]
     if r:
         print("  %-32s %s" % (peer + "/" + scen, " ".join("%s=%g" % (k, r[k]) for k in ("per_s", "cpu_s_per_mpkt", "total", "cpu_us", "pss_kb_per_alloc", "failed", "loss_pct", "p50_us", "p99_us", "cpu_util", "gen_util") if k in r)), flush=True)
 
