@@ -220,22 +220,22 @@ def test_uclient(lab, av, echo, how):  # noqa: F811
     out = uclient(lab, "-c", "-n", "250", "-m", "8", "-l", "172", *how).end()
     sent = re.search(r"start_mclient: tot_send_msgs=(\d+), tot_recv_msgs=(\d+)\n", out)
     assert sent and sent.group(1) == "2000", out[-800:]
-    assert int(sent.group(2)) > 1000 or lablib.STRICT and sent.group(2) == "2000"
+    assert int(sent.group(2)) >= (2000 if lablib.STRICT else 1000)  # datagrams: see test_av.py
     assert by_kernel(av) - before > 1000
 
 
 @pytest.mark.parametrize("dialect", ["oc2007r2", "rfc5245"])
 def test_libnice(lab, av, dialect):
+    """Both of its ends stand behind this edge, so user space carries them: nothing is spoilt by what else the kernel looks at."""
     call = nice_program(lab) if not hasattr(lab, "nice") else lab.nice
     lab.nice = call
-    before = by_kernel(av)
     if dialect == "oc2007r2":
         username, password, _ = credentials(lab)
         r = call(dialect, "udp", 3478, b64(username), b64(password), 1000)
     else:
         r = call(dialect, "udp", 3478, USER, PASSWORD, 1000)
     assert r.returncode == 0, r.stdout[-1500:] + r.stderr[-500:]
-    assert by_kernel(av) - before >= 0
+    assert "received=1000/1000 corrupted=0 relayed=yes" in r.stdout
 
 
 def workers(edge):
