@@ -33,7 +33,8 @@ def figures(lab, sipload):
 
 def test_flood_figures(lab, tmp_path, capsys):
     sipload = str(tmp_path / "sipload")
-    subprocess.run(["cc", "-O2", "-w", "-o", sipload, os.path.join(TOP, "test/bench/sipload.c"), "-lssl", "-lcrypto"], check=True)
+    sources = [os.path.join(TOP, "test/bench", x) for x in ("sipload.c", "sipload_msg.c", "sipload_drip.c")]
+    subprocess.run(["cc", "-O2", "-w", "-o", sipload, *sources, "-lssl", "-lcrypto"], check=True)
     fed.addresses(lab)
     names = fed.Names(lab)
     Proc(lab, "inside", [sipload, "--mode", "sink", "--nexthop", FE1 + ":5061", "--cert", lab.cert("fe01.pem"), "--key", lab.cert("fe01.key"),
