@@ -9,7 +9,7 @@
 
 /* An answer: the client may have moved a channel or its active destination. */
 static void
-change_of(const struct turn_allocation *a)
+forget_flows(const struct turn_allocation *a)
 {
 	for (int i = 0; i < 2; i++)
 		if (a->relay[i])
@@ -26,7 +26,7 @@ to_client(struct avedge *av, const struct turn_act *act)
 	if (av->kernel && p)
 		kernel_note(av, act, true);
 	else if (av->kernel && act->a)
-		change_of(act->a);
+		forget_flows(act->a);
 
 	if (act->flow.transport == TURN_TCP) {
 		client_send(av, act->flow.conn, p ? pkt_str(p) : act->bytes, act->is_data);

@@ -15,7 +15,7 @@
 #include "proto/stun/msg.h"
 #include "proto/turn/allocation.h"
 
-#define FLOWS_OF_ONE 32u /* more of one relay stay in user space */
+#define FLOWS_OF_ONE 32u /* of one relay; more stay in user space */
 #define COLLECT_MS   1000u
 #define PACKETS_SEEN 4u /* of a flow before it is worth an entry: checks of ICE are shorter */
 
@@ -58,23 +58,47 @@ take_counts(struct avedge *av, const struct av_relay *r, struct fast_flow *f)
 	f->failed = now.failed;
 }
 
-void
-kernel_forget(struct av_relay *r)
+/* Takes one out; its counts have gone to the allocation. */
+static void
+drop_flow(struct av_relay *r, struct fast_flow *f)
 {
 	struct avedge *av = r->av;
 
-	while (!list_is_empty(&r->fast)) {
-		struct fast_flow *f = LIST_OF(r->fast.next, struct fast_flow, link);
-
-		take_counts(av, r, f);
-		if (f->until_ms) {
-			krelay_drop(av->kernel, &f->key);
-			av->n_kernel--;
-		}
-		list_remove(&f->link);
-		free(f);
+	take_counts(av, r, f);
+	if (f->until_ms) {
+		krelay_drop(av->kernel, &f->key);
+		av->n_kernel--;
 	}
-	r->n_fast = 0;
+	list_remove(&f->link);
+	r->n_fast--;
+	free(f);
+}
+
+void
+kernel_forget(struct av_relay *r)
+{
+	while (!list_is_empty(&r->fast))
+		drop_flow(r, LIST_OF(r->fast.next, struct fast_flow, link));
+}
+
+/* When there is no room: the oldest that the kernel does not relay now makes some. */
+static bool
+make_room(struct av_relay *r)
+{
+	uint64_t now_ms = loop_now_ms(r->av->loop);
+
+	if (r->n_fast < FLOWS_OF_ONE)
+		return true;
+	LIST_EACH(it, &r->fast)
+	{
+		struct fast_flow *f = LIST_OF(it, struct fast_flow, link);
+
+		if (f->until_ms > now_ms)
+			continue;
+		drop_flow(r, f);
+		return true;
+	}
+	return false;
 }
 
 static struct fast_flow *
@@ -88,9 +112,7 @@ flow_of(struct av_relay *r, const struct krelay_key *key, uint8_t dir)
 		if (memcmp(&f->key, key, sizeof(*key)) == 0)
 			return f;
 	}
-	if (r->n_fast >= FLOWS_OF_ONE)
-		return NULL;
-	f = calloc(1, sizeof(*f));
+	f = make_room(r) ? calloc(1, sizeof(*f)) : NULL;
 	if (!f)
 		return NULL;
 	f->key = *key;
@@ -111,44 +133,56 @@ is_ours(const struct avedge *av, const struct addr *a)
 	return addr_ip_eq(&p->relay_bind[a->family == 6], a) && !addr_is_loopback(a);
 }
 
-/* From the client. ED_STATE: not one for the kernel. */
-static int
-describe_to_peer(
-    struct avedge *av, const struct turn_act *act, struct krelay_key *key, struct krelay_flow *f)
+static const struct addr *
+listener_of(const struct avedge *av, const struct turn_act *act)
 {
-	const struct turn_allocation *a = act->a;
-	const struct av_relay *r = act->relay;
-	const struct addr *at = &av->listen_at[a->flow.listener].reach;
+	return &av->listen_at[act->a->flow.listener].reach;
+}
+
+/* How the kernel tells datagrams of this flow. ED_STATE: it knows no such address of ours. */
+static int
+key_to_peer(const struct avedge *av, const struct turn_act *act, struct krelay_key *ret)
+{
 	static const uint8_t kinds[] = {[TURN_FAST_CHANNEL] = KRELAY_CHANNEL,
 	    [TURN_FAST_INDICATION] = KRELAY_SEND,
 	    [TURN_FAST_BARE] = KRELAY_BARE};
+	const struct addr *client = &act->a->flow.client, *at = listener_of(av, act);
+	struct addr named = act->peer;
 
-	if (krelay_leg_of_listener(av->kernel, at, &key->leg) < 0 ||
-	    krelay_leg_of_relay(av->kernel, act->peer.family, &f->leg) < 0)
-		return ED_STATE;
-	krelay_addr(key->src, &a->flow.client);
-	key->src_port = htons(a->flow.client.port);
-	key->dst_port = htons(at->port);
-	key->kind = kinds[act->fast.kind];
-	if (act->fast.kind == TURN_FAST_CHANNEL)
-		key->sel_port = htons(act->fast.channel);
-	if (act->fast.kind == TURN_FAST_INDICATION) {
-		struct addr named = act->peer;
-
+	krelay_addr(ret->src, client);
+	ret->src_port = htons(client->port);
+	ret->dst_port = htons(at->port);
+	ret->kind = kinds[act->fast.kind];
+	if (act->fast.kind == TURN_FAST_CHANNEL) {
+		ret->sel_port = htons(act->fast.channel);
+	} else if (act->fast.kind == TURN_FAST_INDICATION) {
 		turn_peer_from_wire(&av->conf.policy, &named);
-		krelay_addr(key->sel, &named);
-		key->sel_port = htons(named.port);
+		krelay_addr(ret->sel, &named);
+		ret->sel_port = htons(named.port);
 	}
-	krelay_addr(f->dst, &act->peer);
-	f->dst_port = htons(act->peer.port);
-	f->src_port = htons(r->bound.port);
-	return ED_OK;
+	return krelay_leg_of_listener(av->kernel, at, &ret->leg);
+}
+
+static int
+key_to_client(const struct avedge *av, const struct turn_act *act, struct krelay_key *ret)
+{
+	const struct av_relay *r = act->relay;
+
+	krelay_addr(ret->src, &act->peer);
+	ret->src_port = htons(act->peer.port);
+	ret->dst_port = htons(r->bound.port);
+	ret->kind = KRELAY_PEER;
+	return krelay_leg_of_relay(av->kernel, act->peer.family, &ret->leg);
 }
 
 static void
-describe_head(const struct avedge *av, const struct turn_act *act, struct krelay_flow *f)
+put_head(const struct avedge *av, const struct turn_act *act, struct krelay_flow *f)
 {
-	static const uint8_t id[STUN_ID_LEN] = {0x21, 0x12, 0xa4, 0x42};
+	/* The cookie, which is part of the id in the standard dialect; the kernel fills in others.
+	 */
+	static const uint8_t id[STUN_ID_LEN] = {STUN_MAGIC_COOKIE >> 24,
+	    (STUN_MAGIC_COOKIE >> 16) & 0xff, (STUN_MAGIC_COOKIE >> 8) & 0xff,
+	    STUN_MAGIC_COOKIE & 0xff};
 	const struct stun_dialect *d = act->a->dialect;
 	struct addr from = act->peer;
 	uint8_t head[STUN_DATA_HEAD_MAX];
@@ -165,58 +199,53 @@ describe_head(const struct avedge *av, const struct turn_act *act, struct krelay
 	}
 }
 
+/* What becomes of them. */
 static int
-describe_to_client(
-    struct avedge *av, const struct turn_act *act, struct krelay_key *key, struct krelay_flow *f)
+describe(const struct avedge *av, const struct turn_act *act, bool to_client, struct krelay_flow *f)
 {
-	const struct turn_allocation *a = act->a;
 	const struct av_relay *r = act->relay;
-	const struct addr *at = &av->listen_at[a->flow.listener].reach;
+	const struct addr *to = to_client ? &act->a->flow.client : &act->peer;
 
-	if (krelay_leg_of_relay(av->kernel, act->peer.family, &key->leg) < 0 ||
-	    krelay_leg_of_listener(av->kernel, at, &f->leg) < 0)
-		return ED_STATE;
-	krelay_addr(key->src, &act->peer);
-	key->src_port = htons(act->peer.port);
-	key->dst_port = htons(r->bound.port);
-	key->kind = KRELAY_PEER;
-	krelay_addr(f->dst, &a->flow.client);
-	f->dst_port = htons(a->flow.client.port);
-	describe_head(av, act, f);
-	return ED_OK;
+	krelay_addr(f->dst, to);
+	f->dst_port = htons(to->port);
+	if (!to_client) {
+		f->src_port = htons(r->bound.port);
+		return krelay_leg_of_relay(av->kernel, to->family, &f->leg);
+	}
+	put_head(av, act, f);
+	return krelay_leg_of_listener(av->kernel, listener_of(av, act), &f->leg);
 }
 
 /* Bandwidth is charged in the kernel too, to accounts of its own. */
 static int
-open_accounts(struct avedge *av, const struct turn_allocation *a, struct krelay_flow *f)
+charge(struct avedge *av, const struct turn_allocation *a, struct krelay_flow *f)
 {
 	const struct turn_limits *lim = &av->conf.limits;
-	uint64_t user;
+	uint64_t port = 1ull << 63 | (uint64_t)svc_worker(av->svc) << 32 | a->id, user;
+	int r = ED_OK;
 
-	if (lim->kbit_per_port) {
-		f->account[0] = 1ull << 63 | (uint64_t)svc_worker(av->svc) << 32 | a->id;
-		if (krelay_account(av->kernel, f->account[0], lim->kbit_per_port) < 0)
-			return ED_SYS;
+	if (lim->kbit_per_port)
+		r = krelay_charge(av->kernel, f, 0, port, lim->kbit_per_port);
+	if (r == ED_OK && lim->kbit_per_user && a->user) {
+		memcpy(&user, a->user->key + 1, sizeof(user)); /* the same in all workers */
+		user = (user & ~(1ull << 63)) | 1;
+		r = krelay_charge(av->kernel, f, 1, user, lim->kbit_per_user);
 	}
-	if (lim->kbit_per_user && a->user) {
-		memcpy(&user, a->user->key + 1, sizeof(user));
-		f->account[1] = (user & ~(1ull << 63)) | 1;
-		if (krelay_account(av->kernel, f->account[1], lim->kbit_per_user) < 0)
-			return ED_SYS;
-	}
-	return ED_OK;
+	return r;
 }
 
 static void
-enter(struct avedge *av, const struct turn_act *act, struct fast_flow *f, struct krelay_flow *entry)
+enter(struct avedge *av, const struct turn_act *act, bool to_client, struct fast_flow *f)
 {
-	uint64_t now_ms = loop_now_ms(av->loop), until_ms = now_ms + KRELAY_LEASE_MS;
+	struct krelay_flow entry = {.until_ns = 0};
+	uint64_t until_ms = loop_now_ms(av->loop) + KRELAY_LEASE_MS;
 
 	take_counts(av, act->relay, f);
 	if (until_ms > act->fast.until_ms)
 		until_ms = act->fast.until_ms;
-	entry->until_ns = until_ms * 1000000u;
-	if (open_accounts(av, act->a, entry) < 0 || krelay_put(av->kernel, &f->key, entry) < 0) {
+	entry.until_ns = until_ms * 1000000u;
+	if (describe(av, act, to_client, &entry) < 0 || charge(av, act->a, &entry) < 0 ||
+	    krelay_put(av->kernel, &f->key, &entry) < 0) {
 		av->kernel_refused++;
 		return;
 	}
@@ -231,19 +260,17 @@ kernel_note(struct avedge *av, const struct turn_act *act, bool to_client)
 {
 	const struct turn_allocation *a = act->a;
 	struct krelay_key key = {.kind = 0};
-	struct krelay_flow entry = {.until_ns = 0};
 	struct fast_flow *f;
 
 	if (act->fast.kind == TURN_FAST_NONE || a->flow.client.family != act->peer.family ||
 	    (act->fast.kind == TURN_FAST_INDICATION && act->peer.family == 6) ||
 	    is_ours(av, &act->peer) || is_ours(av, &a->flow.client))
 		return;
-	if ((to_client ? describe_to_client(av, act, &key, &entry)
-		       : describe_to_peer(av, act, &key, &entry)) < 0)
+	if ((to_client ? key_to_client(av, act, &key) : key_to_peer(av, act, &key)) < 0)
 		return;
 	f = flow_of(act->relay, &key, to_client);
 	if (f && f->until_ms <= loop_now_ms(av->loop) && ++f->seen >= PACKETS_SEEN)
-		enter(av, act, f, &entry);
+		enter(av, act, to_client, f);
 }
 
 static void

@@ -5,17 +5,15 @@
 #include "avedge/room.h"
 
 #include <inttypes.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "avedge/internal.h"
 #include "base/digest.h"
 #include "conf/conf.h"
+#include "net/nic.h"
 #include "net/tls.h"
 #include "proto/turn/allocation.h"
 #include "proto/turn/shared.h"
@@ -113,24 +111,6 @@ open_listeners(struct avedge *av, const char **ret_why)
 	return ED_OK;
 }
 
-/* 1500 where it cannot be told. */
-static uint32_t
-mtu_of(const char *device)
-{
-	struct ifreq ifr = {0};
-	int fd, r = -1;
-
-	if (!device[0] || strlen(device) >= sizeof(ifr.ifr_name))
-		return MTU_USUAL;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return MTU_USUAL;
-	memcpy(ifr.ifr_name, device, strlen(device) + 1);
-	r = ioctl(fd, SIOCGIFMTU, &ifr);
-	close(fd);
-	return r == 0 && ifr.ifr_mtu > 0 ? (uint32_t)ifr.ifr_mtu : MTU_USUAL;
-}
-
 static void
 avedge_free(struct avedge *av)
 {
@@ -193,7 +173,9 @@ start(struct svc *svc, void **ret_room, const char **ret_why)
 	if (conf->external.interface)
 		snprintf(av->device, sizeof(av->device), "%s", conf->external.interface);
 	avedge_read_machine(av);
-	av->mtu = mtu_of(av->device);
+	av->mtu = nic_mtu(av->device);
+	if (!av->mtu)
+		av->mtu = MTU_USUAL;
 	list_init(&av->clients);
 	timer_init(&av->tick, on_tick);
 	if (digest_setup() < 0)

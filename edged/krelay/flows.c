@@ -12,7 +12,7 @@
 #define NS_OF_KBYTE_AT_1_KBIT 8192000000ull /* 1,024 octets at 1,000 bit/s */
 
 _Static_assert(sizeof(struct krelay_key) == 40, "no padding: keys are compared as octets");
-_Static_assert(sizeof(struct krelay_flow) == 128, "no padding");
+_Static_assert(sizeof(struct krelay_flow) == 144, "no padding");
 _Static_assert(sizeof(struct krelay_leg) == 32, "no padding");
 
 struct krelay {
@@ -122,11 +122,13 @@ krelay_drop(struct krelay *k, const struct krelay_key *key)
 }
 
 int
-krelay_account(struct krelay *k, uint64_t id, uint64_t kbit_per_s)
+krelay_charge(struct krelay *k, struct krelay_flow *f, unsigned i, uint64_t id, uint64_t kbit_per_s)
 {
-	struct krelay_account a = {.ns_per_kbyte = NS_OF_KBYTE_AT_1_KBIT / kbit_per_s};
+	struct krelay_account fresh = {.paid_ns = 0};
 
-	if (map_call(BPF_MAP_UPDATE_ELEM, k->grant.accounts_fd, &id, &a, BPF_NOEXIST) < 0 &&
+	f->account[i] = id;
+	f->ns_per_kbyte[i] = NS_OF_KBYTE_AT_1_KBIT / kbit_per_s;
+	if (map_call(BPF_MAP_UPDATE_ELEM, k->grant.accounts_fd, &id, &fresh, BPF_NOEXIST) < 0 &&
 	    errno != EEXIST)
 		return ED_SYS;
 	return ED_OK;

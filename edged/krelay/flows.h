@@ -49,7 +49,8 @@ int krelay_put(struct krelay *k, const struct krelay_key *key, struct krelay_flo
 int krelay_get(
     const struct krelay *k, const struct krelay_key *key, struct krelay_flow *ret) ED_MUST_CHECK;
 void krelay_drop(struct krelay *k, const struct krelay_key *key);
-/* An account that flows may name; one that exists stays as it is. */
-int krelay_account(struct krelay *k, uint64_t id, uint64_t kbit_per_s) ED_MUST_CHECK;
+/* f is charged to account id (i: 0 the port's, 1 the user's), which is opened if there is none. */
+int krelay_charge(struct krelay *k, struct krelay_flow *f, unsigned i, uint64_t id,
+    uint64_t kbit_per_s) ED_MUST_CHECK;
 
 #endif

@@ -15,7 +15,7 @@
 #define KRELAY_WORKERS  64u
 #define KRELAY_FLOWS    65536u /* the least used goes first; user space relays what is not there */
 #define KRELAY_ACCOUNTS 65536u
-#define KRELAY_PUSH_MAX 44u   /* head of an MS Data Indication, IPv4 */
+#define KRELAY_HEAD     48u   /* room for one; the longest is an MS Data Indication's, 44 */
 #define KRELAY_CONTENT  2048u /* longer ones are user space's */
 
 /* One of our addresses on one interface. */
@@ -57,6 +57,7 @@ struct krelay_flow {
 	__u64 packets, bytes;
 	__u32 over_limit, failed; /* dropped: bandwidth; the kernel could not change the packet */
 	__u64 account[2];         /* of the port, of the user; 0: not bounded */
+	__u64 ns_per_kbyte[2];    /* of each: what 1,024 octets cost */
 	__u32 epoch;              /* of that worker: it is void when the worker has died */
 	__u16 worker;
 	__u16 src_port; /* of what leaves: the relayed port. To a client it is the leg's listener */
@@ -66,15 +67,12 @@ struct krelay_flow {
 	__u8 push_n; /* octets of head put in front: 0, 4, 36, 44 */
 	__u8 padded; /* RFC 8489: content up to a multiple of four */
 	__u8 zero[3];
-	__u8
-	    push[KRELAY_PUSH_MAX]; /* lengths and four octets of the transaction id are filled in */
-	__u8 end[4];
+	__u8 push[KRELAY_HEAD]; /* lengths and part of the transaction id are filled in */
 };
 
 /* Bandwidth: up to when it is spent, at most a second behind now. */
 struct krelay_account {
 	__u64 paid_ns;
-	__u64 ns_per_kbyte; /* 1,024 octets */
 };
 
 #endif

@@ -25,12 +25,12 @@
 #include <bpf/bpf_helpers.h>
 
 #include "krelay/layout.h"
+#include "proto/stun/types.h"
 
 #define STUN_HEAD   20u
 #define COOKIE      0x2112a442u
 #define SECOND_NS   1000000000ull
 #define SEND_HEAD   36u /* header, XOR-PEER-ADDRESS of IPv4, head of DATA */
-#define STRIP_MAX   36u
 #define TTL         64u
 #define IPV6_PATH   1280u   /* every path takes that; longer ones are for user space */
 #define IP_FRAGMENT 0x3fffu /* more fragments, offset */
@@ -71,9 +71,9 @@ struct way {
 	__u32 len;    /* of the frame */
 	__u16 dst_port, udp_len, check;
 	__u8 family, tos;
-	__u32 flow_label;               /* IPv6: its first word */
-	__u8 head[KRELAY_PUSH_MAX + 4]; /* that it gets */
-	__u8 content[KRELAY_CONTENT];   /* while it is moved */
+	__u32 flow_label;             /* IPv6: its first word */
+	__u8 head[KRELAY_HEAD];       /* that it gets */
+	__u8 content[KRELAY_CONTENT]; /* while it is moved */
 };
 
 /* More than the stack holds. A packet is done with before the next one of its core is looked at. */
@@ -83,6 +83,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct way);
 } krelay_way SEC(".maps");
+
+static __always_inline void
+read_udp(const struct udphdr *udp, struct way *w)
+{
+	w->key.src_port = udp->source;
+	w->dst_port = udp->dest;
+	w->udp_len = bpf_ntohs(udp->len);
+	w->check = udp->check;
+}
 
 static __always_inline bool
 read_ipv4(struct __sk_buff *skb, struct way *w)
@@ -98,10 +107,7 @@ read_ipv4(struct __sk_buff *skb, struct way *w)
 	__builtin_memcpy(w->dst, &ip->daddr, 4);
 	w->tos = ip->tos;
 	w->l4 = ETH_HLEN + sizeof(*ip);
-	w->key.src_port = udp->source;
-	w->dst_port = udp->dest;
-	w->udp_len = bpf_ntohs(udp->len);
-	w->check = udp->check;
+	read_udp(udp, w);
 	w->family = 4;
 	return bpf_ntohs(ip->tot_len) == sizeof(*ip) + w->udp_len;
 }
@@ -119,10 +125,7 @@ read_ipv6(struct __sk_buff *skb, struct way *w)
 	__builtin_memcpy(w->dst, &ip->daddr, 16);
 	__builtin_memcpy(&w->flow_label, ip, 4);
 	w->l4 = ETH_HLEN + sizeof(*ip);
-	w->key.src_port = udp->source;
-	w->dst_port = udp->dest;
-	w->udp_len = bpf_ntohs(udp->len);
-	w->check = udp->check;
+	read_udp(udp, w);
 	w->family = 6;
 	return bpf_ntohs(ip->payload_len) == w->udp_len && w->check != 0;
 }
@@ -174,23 +177,29 @@ leg_of(struct __sk_buff *skb, const struct way *w)
 	return KRELAY_LEGS;
 }
 
+/* What the datagram holds, n octets of it; NULL: it is shorter. */
+static __always_inline const void *
+held_by(struct __sk_buff *skb, const struct way *w, __u32 n)
+{
+	void *p = (void *)(long)skb->data + ETH_HLEN + sizeof(struct udphdr);
+
+	/* Constants, so that the verifier follows. */
+	p += w->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	return p + n <= (void *)(long)skb->data_end ? p : NULL;
+}
+
 /* Header, XOR-PEER-ADDRESS of IPv4, DATA, zeros: this order and nothing else. */
 static __always_inline bool
 read_send(struct __sk_buff *skb, struct way *w)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u32 pad, zero = 0, addr;
-	__u16 *p;
+	const __u16 *p = held_by(skb, w, SEND_HEAD);
+	__u32 pad, last = 0, addr;
 
-	if (w->family == 4)
-		p = data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr);
-	else
-		p = data + ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct udphdr);
-	if ((void *)p + SEND_HEAD > end)
+	if (!p)
 		return false;
 	w->keep = bpf_ntohs(p[17]);
 	pad = -w->keep & 3;
-	if (p[0] != bpf_htons(0x0016) || bpf_ntohs(p[1]) + STUN_HEAD != w->n ||
+	if (p[0] != bpf_htons(STUN_SEND_INDICATION) || bpf_ntohs(p[1]) + STUN_HEAD != w->n ||
 	    p[2] != bpf_htons(COOKIE >> 16) || p[3] != bpf_htons(COOKIE & 0xffff) ||
 	    p[10] != bpf_htons(0x0012) || p[11] != bpf_htons(8) || p[12] != bpf_htons(1) ||
 	    p[16] != bpf_htons(0x0013) || SEND_HEAD + w->keep + pad != w->n)
@@ -198,24 +207,18 @@ read_send(struct __sk_buff *skb, struct way *w)
 	w->key.sel_port = p[13] ^ bpf_htons(COOKIE >> 16);
 	addr = ((__u32)p[15] << 16 | p[14]) ^ bpf_htonl(COOKIE);
 	__builtin_memcpy(w->key.sel, &addr, 4);
-	if (pad && bpf_skb_load_bytes(skb, w->len - 4 < 54 ? 54 : w->len - 4, &zero, 4))
+	if (bpf_skb_load_bytes(skb, w->len - 4, &last, 4))
 		return false;
 	w->strip = SEND_HEAD;
-	/* the last octets in network order: those behind the content */
-	return !pad || (bpf_ntohl(zero) & ((1u << (8 * pad)) - 1)) == 0;
+	return (bpf_ntohl(last) & ((1u << (8 * pad)) - 1)) == 0;
 }
 
 static __always_inline bool
 read_client(struct __sk_buff *skb, struct way *w)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u8 *p;
+	const __u8 *p = held_by(skb, w, 4);
 
-	if (w->family == 4)
-		p = data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr);
-	else
-		p = data + ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct udphdr);
-	if ((void *)(p + 4) > end)
+	if (!p)
 		return false;
 	switch (p[0] & 0xc0) {
 	case 0x40:
@@ -238,8 +241,9 @@ read_client(struct __sk_buff *skb, struct way *w)
 
 /* 0: it may pass; the account is charged. As turn_shared_pay. */
 static __always_inline int
-pay(__u64 id, __u32 n, __u64 now)
+pay(const struct krelay_flow *f, __u32 i, __u32 n, __u64 now)
 {
+	__u64 id = f->account[i];
 	struct krelay_account *a;
 	__u64 old, from, cost;
 
@@ -248,7 +252,7 @@ pay(__u64 id, __u32 n, __u64 now)
 	a = bpf_map_lookup_elem(&krelay_accounts, &id);
 	if (!a)
 		return -1; /* user space enters it again */
-	cost = n * a->ns_per_kbyte >> 10;
+	cost = n * f->ns_per_kbyte[i] >> 10;
 	old = a->paid_ns;
 	from = old + SECOND_NS < now ? now - SECOND_NS : old;
 	if (from + cost > now)
@@ -266,7 +270,7 @@ make_head(const struct krelay_flow *f, struct way *w)
 	__u32 fresh = bpf_get_prandom_u32();
 	__u8 *head = w->head;
 
-	__builtin_memcpy(head, f->push, KRELAY_PUSH_MAX + 4);
+	__builtin_memcpy(head, f->push, KRELAY_HEAD);
 	if (f->push_n == 4) {
 		head[2] = w->keep >> 8;
 		head[3] = w->keep;
@@ -294,7 +298,7 @@ fix_checksum(struct __sk_buff *skb, struct way *w, const struct krelay_flow *f,
 {
 	struct {
 		__u32 ports, len;
-		__u8 head[KRELAY_PUSH_MAX + 4];
+		__u8 head[KRELAY_HEAD];
 	} a = {0}, b = {0};
 	struct {
 		__u8 src[16], dst[16];
@@ -502,9 +506,9 @@ krelay(struct __sk_buff *skb)
 	if (!out->ifindex || out->family != w->family ||
 	    (is_peer ? !out->listener : !out->is_relay || !is_relayed_port(f->src_port)))
 		return TC_ACT_OK;
-	paid = pay(f->account[0], w->keep, now);
+	paid = pay(f, 0, w->keep, now);
 	if (!paid)
-		paid = pay(f->account[1], w->keep, now);
+		paid = pay(f, 1, w->keep, now);
 	if (paid > 0)
 		__sync_fetch_and_add(&f->over_limit, 1);
 	if (paid)

@@ -7,54 +7,21 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "net/ipc.h"
+#include "net/nic.h"
 #include "supervisor/supervisor.h"
 #include "svc/log.h"
 #include "svc/svc.h"
 #include "svc/wire.h"
-
-/* The program reads frames of Ethernet; a tunnel's packets have another head, or none. */
-static bool
-is_ethernet(const char *device)
-{
-	struct ifreq req = {.ifr_mtu = 0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
-
-	if (fd < 0)
-		return false;
-	memcpy(req.ifr_name, device, strnlen(device, sizeof(req.ifr_name) - 1));
-	r = ioctl(fd, SIOCGIFHWADDR, &req);
-	close(fd);
-	return r == 0 && (req.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
-			     req.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK);
-}
-
-static uint16_t
-mtu_of(const char *device)
-{
-	struct ifreq req = {.ifr_mtu = 0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return 0;
-	memcpy(req.ifr_name, device, strnlen(device, sizeof(req.ifr_name) - 1));
-	if (ioctl(fd, SIOCGIFMTU, &req) < 0)
-		req.ifr_mtu = 0;
-	close(fd);
-	return req.ifr_mtu > 0 && req.ifr_mtu < UINT16_MAX ? (uint16_t)req.ifr_mtu : UINT16_MAX;
-}
 
 /* Each UDP listener of the A/V Edge is a leg; relayed addresses are the external ones. */
 static int
 add_leg(struct krelay_conf *conf, unsigned *n, const struct listen_spec *spec, const char **ret_why)
 {
 	struct krelay_leg *leg = &conf->leg[*n];
+	uint32_t mtu;
 
 	*ret_why = "external.interface and internal.interface must be set";
 	if (!*spec->device)
@@ -64,12 +31,13 @@ add_leg(struct krelay_conf *conf, unsigned *n, const struct listen_spec *spec, c
 	if (!leg->ifindex)
 		return ED_STATE;
 	*ret_why = "an interface is not Ethernet";
-	if (!is_ethernet(spec->device))
+	if (!nic_is_ethernet(spec->device))
 		return ED_UNSUPPORTED;
 	*ret_why = "too many addresses";
 	if (++*n >= KRELAY_LEGS)
 		return ED_LIMIT;
-	leg->mtu = mtu_of(spec->device);
+	mtu = nic_mtu(spec->device);
+	leg->mtu = mtu < UINT16_MAX ? (uint16_t)mtu : UINT16_MAX;
 	leg->family = spec->addr.family;
 	leg->listener = htons(spec->addr.port);
 	leg->is_relay = spec->kind == SVC_LISTEN_AV_UDP_EXTERNAL;
@@ -111,8 +79,6 @@ load(struct supervisor *s, const char **ret_why)
 		r = krelay_attach(s->krelay, conf.leg[i].ifindex, ret_why);
 	if (r < 0)
 		s->krelay = krelay_close(s->krelay);
-	else
-		s->krelay_conf = conf;
 	return r;
 }
 
@@ -139,12 +105,6 @@ krelay_unload(struct supervisor *s)
 	s->krelay = krelay_close(s->krelay);
 }
 
-bool
-krelay_is_on(const struct supervisor *s)
-{
-	return s->krelay != NULL;
-}
-
 void
 krelay_hand_out(struct child *c)
 {
@@ -159,7 +119,8 @@ krelay_hand_out(struct child *c)
 	fds[1] = krelay_map_fd(s->krelay, "krelay_accounts");
 	ipc_put_u8(&w, WIRE_KRELAY);
 	ipc_put_u32(&w, krelay_epoch(s->krelay, c->worker));
-	ipc_put_str(&w, (struct str){(const char *)&s->krelay_conf, sizeof(s->krelay_conf)});
+	ipc_put_str(
+	    &w, (struct str){(const char *)krelay_conf_of(s->krelay), sizeof(struct krelay_conf)});
 	child_say(c, (struct str){(char *)b, w.n}, fds, 2);
 }
 

@@ -25,6 +25,7 @@ int krelay_open(
 int krelay_attach(struct krelay_maps *k, uint32_t ifindex, const char **ret_why) ED_MUST_CHECK;
 struct krelay_maps *krelay_close(struct krelay_maps *k);
 
+const struct krelay_conf *krelay_conf_of(const struct krelay_maps *k);
 int krelay_program_fd(const struct krelay_maps *k);
 int krelay_map_fd(const struct krelay_maps *k, const char *name);
 uint32_t krelay_epoch(const struct krelay_maps *k, unsigned worker);

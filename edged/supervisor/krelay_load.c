@@ -19,6 +19,7 @@
 
 struct krelay_maps {
 	struct bpf_object *object;
+	struct krelay_conf conf;
 	int program_fd;
 	struct {
 		int ifindex;
@@ -55,7 +56,7 @@ why(void)
 }
 
 static int
-load(struct krelay_maps *k, const struct krelay_conf *conf)
+load(struct krelay_maps *k)
 {
 	struct bpf_map *map;
 	struct bpf_program *program;
@@ -67,7 +68,7 @@ load(struct krelay_maps *k, const struct krelay_conf *conf)
 	bpf_object__for_each_map(map, k->object)
 	{
 		if (strstr(bpf_map__name(map), ".rodata") &&
-		    bpf_map__set_initial_value(map, conf, sizeof(*conf)) < 0)
+		    bpf_map__set_initial_value(map, &k->conf, sizeof(k->conf)) < 0)
 			return ED_SYS;
 	}
 	if (bpf_object__load(k->object) < 0)
@@ -87,9 +88,10 @@ krelay_open(const struct krelay_conf *conf, struct krelay_maps **ret, const char
 	*ret_why = "out of memory";
 	if (!k)
 		return ED_NOMEM;
+	k->conf = *conf;
 	last_word[0] = '\0';
 	libbpf_set_print(on_print);
-	if (load(k, conf) < 0) {
+	if (load(k) < 0) {
 		*ret_why = why();
 		krelay_close(k);
 		return ED_SYS;
@@ -154,6 +156,12 @@ krelay_close(struct krelay_maps *k)
 	bpf_object__close(k->object);
 	free(k);
 	return NULL;
+}
+
+const struct krelay_conf *
+krelay_conf_of(const struct krelay_maps *k)
+{
+	return &k->conf;
 }
 
 int

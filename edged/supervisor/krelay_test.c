@@ -580,14 +580,14 @@ bandwidth(void **st)
 {
 	struct krelay_key key = key_of(false, KRELAY_CHANNEL);
 	struct krelay_flow f = flow_of(false, KRELAY_CHANNEL);
-	struct krelay_account a = {
-	    .ns_per_kbyte = 128000000}; /* 64 kbit/s: 8,000 octets a second */
+	struct krelay_account a = {.paid_ns = 0};
 	struct packet in, out;
 	uint64_t id = 42;
 	uint8_t body[1100];
 	unsigned passed = 0, dropped = 0;
 
 	f.account[1] = id;
+	f.ns_per_kbyte[1] = 128000000; /* 64 kbit/s: 8,000 octets a second */
 	enter(&key, &f);
 	from_client(&in, false, body, channel_data(body, 1024));
 	assert_int_equal(run(&in, &out), TC_ACT_OK); /* no account: user space opens it again */

@@ -410,7 +410,7 @@ start(struct supervisor *s, const char **ret_why)
 	if (r < 0)
 		return r;
 	krelay_load(s);
-	privilege_drop(krelay_is_on(s));
+	privilege_drop(s->krelay != NULL);
 	child_start(child_keyd(s));
 	return ED_OK;
 }

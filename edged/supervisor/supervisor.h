@@ -19,7 +19,6 @@
 #include "conf/certs.h"
 #include "conf/conf.h"
 #include "conf/report.h"
-#include "krelay/layout.h"
 #include "net/loop.h"
 #include "supervisor/listen.h"
 #include "svc/keyplan.h"
@@ -27,6 +26,7 @@
 
 struct event;
 struct json;
+struct krelay_maps; /* krelay.h */
 struct control;
 struct metrics;
 struct reload;
@@ -101,7 +101,6 @@ struct supervisor {
 	bool reload_ok;
 	char reload_why[512];
 	struct krelay_maps *krelay; /* NULL: the kernel relays nothing */
-	struct krelay_conf krelay_conf;
 	struct control *control;
 	struct metrics *metrics;
 	struct certwatch *certwatch;
@@ -143,7 +142,6 @@ void krelay_unload(struct supervisor *s);
 void krelay_hand_out(struct child *c);
 /* What c has entered is void. */
 void krelay_on_death(const struct child *c);
-bool krelay_is_on(const struct supervisor *s);
 
 /* message.c: what children say */
 void child_on_message(struct child *c, struct str msg);

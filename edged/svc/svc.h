@@ -24,6 +24,7 @@
 
 struct conf;
 struct keycall;
+struct krelay_grant; /* krelay/flows.h */
 struct loop;
 struct svc;
 
@@ -92,7 +93,6 @@ const struct hash_key *svc_hash_key(struct svc *s);
 /* Memory that the workers of a role share, role_row.shared bytes; NULL: none. */
 void *svc_shared(struct svc *s);
 /* The A/V Edge's share of the relay in the kernel, once: the descriptors are the caller's then. */
-struct krelay_grant;
 bool svc_kernel_relay(struct svc *s, struct krelay_grant *ret);
 const struct svc_listener *svc_listeners(struct svc *s, size_t *ret_n);
 void svc_reply(struct svc_ctl_reply *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
