@@ -39,11 +39,11 @@ install(FILES deploy/systemd/edged-connector-sysusers.conf RENAME edged-connecto
 
 # RootDirectory= of edged.service: mount points and the usual links, nothing else.
 foreach(dir dev etc home proc root run sys tmp usr var/lib/edged var/tmp)
-  install(DIRECTORY DESTINATION lib/edged/root/${dir})
+  install(DIRECTORY DESTINATION lib/edged/rootfs/${dir})
 endforeach()
 install(CODE "
   foreach(dir bin sbin lib lib64)
-    if(IS_SYMLINK /\${dir} AND NOT IS_SYMLINK \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/edged/root/\${dir}\")
-      file(CREATE_LINK usr/\${dir} \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/edged/root/\${dir}\" SYMBOLIC)
+    if(IS_SYMLINK /\${dir} AND NOT IS_SYMLINK \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/edged/rootfs/\${dir}\")
+      file(CREATE_LINK usr/\${dir} \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/edged/rootfs/\${dir}\" SYMBOLIC)
     endif()
   endforeach()")

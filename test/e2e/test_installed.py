@@ -193,11 +193,12 @@ def test_commands_of_the_guide(machine, lab):
     """In their order, on a machine that has what the guide says it has by then."""
     commands = guide_commands()
     assert len(commands) > 25
+    machine.ok("install", "-d", "-m", "0700", "/srv/edged")
     with open(os.path.join(TOP, "test", "corpus", "topology", "published.xml")) as f:
-        machine.write("/root/topology.xml", f.read())
-    machine.write("/root/pfx.password", "secret\n", "0600")
+        machine.write("/srv/edged/topology.xml", f.read())
+    machine.write("/srv/edged/pfx.password", "secret\n", "0600")
     machine.ok("openssl", "pkcs12", "-export", "-in", "/etc/edged/external.pem", "-inkey", "/etc/edged/external.key",
-               "-passout", "file:/root/pfx.password", "-out", "/root/external.pfx")
+               "-passout", "file:/srv/edged/pfx.password", "-out", "/srv/edged/external.pfx")
     machine.ok("systemctl", "stop", "edged")
     for c in commands:
         code, out = machine.run("bash", "-euc", c)
@@ -207,9 +208,9 @@ def test_commands_of_the_guide(machine, lab):
         if c == "edged -n":
             assert "0 errors" in out, out
     # What came out of them is what goes in.
-    assert machine.ok("openssl", "x509", "-noout", "-serial", "-in", "/root/csr/external.pem") == \
+    assert machine.ok("openssl", "x509", "-noout", "-serial", "-in", "/srv/edged/external.pem") == \
         machine.ok("openssl", "x509", "-noout", "-serial", "-in", "/etc/edged/external.pem")
-    code, out = machine.run("edged", "-n", "-c", "/root/edged.conf.new")
+    code, out = machine.run("edged", "-n", "-c", "/srv/edged/edged.conf.new")
     assert code == 1 and "ACC-01" not in out
 
 
