@@ -1,6 +1,6 @@
 # Common compile settings and the three helpers every room uses:
 #
-#   edged_room(NAME [DEPENDS target...])     static library edged_NAME of all *.c here but *_test.c and main.c
+#   edged_room(NAME [DEPENDS target...])     static library edged_NAME of all *.c here but *_test.c, *.bpf.c and main.c
 #   edged_program(NAME [DEPENDS target...])  executable of main.c here, put into bin/
 #   edged_unit_tests([DEPENDS target...])    one cmocka program for each *_test.c here
 
@@ -52,6 +52,7 @@ function(edged_room name)
   file(GLOB srcs CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
   list(FILTER srcs EXCLUDE REGEX "_test\\.c$")
   list(FILTER srcs EXCLUDE REGEX "/main\\.c$")
+  list(FILTER srcs EXCLUDE REGEX "\\.bpf\\.c$")
   set(scope PUBLIC)
   if(srcs)
     add_library(edged_${name} STATIC ${srcs})
