@@ -322,8 +322,10 @@ def test_ceiling(lab, narrow):
     narrow.ctl("reload")
     lablib.wait_for("the kernel to have forgotten", lambda: stat(narrow, "edged_av_kernel_flows") == 0)
     before, by = stat(narrow, dropped), by_kernel(narrow)
+    talk(c, peer, 0x4001)  # one by one: a burst may be in user space's socket, all of it, before the flow is in the kernel
+    assert by_kernel(narrow) > by
     assert burst(c, peer) > 60
-    assert stat(narrow, dropped) == before and by_kernel(narrow) > by
+    assert stat(narrow, dropped) == before
 
 
 def test_without_interfaces(lab, narrow):
