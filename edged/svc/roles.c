@@ -44,6 +44,7 @@ const struct role_row role_rows[ROLE__N] = {
 	    .seccomp =
 		SECCOMP_BASE | SECCOMP_SOCKETS | SECCOMP_ACCEPT | SECCOMP_CONNECT | SECCOMP_RESOLVE,
 	    .resolves = true,
+	    .batch = true,
 	    .files = 131072,
 	    .keyd_ops = KEYD_OP_BIT(KEYD_OP_SIGN) | KEYD_OP_BIT(KEYD_OP_DAY_KEYS) |
 			KEYD_OP_BIT(KEYD_OP_TICKET_KEYS),
@@ -61,6 +62,7 @@ const struct role_row role_rows[ROLE__N] = {
 	    .program = "edged-webconf",
 	    .listeners = L(SVC_LISTEN_WEBCONF_CLIENT) | L(SVC_LISTEN_WEBCONF_INTERNAL),
 	    .seccomp = SECCOMP_BASE | SECCOMP_SOCKETS | SECCOMP_ACCEPT | SECCOMP_CONNECT,
+	    .batch = true,
 	    .files = 65536,
 	    .keyd_ops = KEYD_OP_BIT(KEYD_OP_SIGN) | KEYD_OP_BIT(KEYD_OP_TICKET_KEYS),
 	    .bindings = "external external_ecdsa internal",

@@ -52,6 +52,7 @@ struct role_row {
 	uint32_t seccomp;   /* enum seccomp_group */
 	bool resolves;      /* its root holds etc/hosts and etc/resolv.conf */
 	int nice;
+	bool batch;           /* woken, it lets keyd end the signature under way (svc/priority.c) */
 	uint32_t files;       /* RLIMIT_NOFILE */
 	size_t shared;        /* bytes its workers share: numbers, trusted only to say no */
 	uint32_t keyd_ops;    /* KEYD_OP_BIT (svc/keyplan.h) */
