@@ -163,6 +163,11 @@ int federate_limit(struct flow *f, const struct policy_verdict *v, const struct 
 void federate_refused(struct flow *f);
 /* A final response went back to a discovered partner. */
 void federate_answered(struct access *ax, struct str domain, uint16_t status);
+/* 403, 407 and the failures of a server are said to the Edge rather than to a user of it. */
+bool federate_is_no(uint16_t status);
+/* FED-3002: domain's server refused a request of ours. Its reason is all that its administrator can
+ * be asked about. */
+void federate_said_no(const struct flow *f, struct str domain, const struct sip_msg *m);
 /* One line for a partner's request that was refused: rule and deciding fact. */
 void federate_say(const struct flow *f, const struct policy_verdict *v, const struct sip_msg *m);
 /* Keep the request for later; ED_LIMIT, ED_NOMEM. */

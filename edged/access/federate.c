@@ -336,6 +336,26 @@ federate_limit(struct flow *f, const struct policy_verdict *v, const struct sip_
 	return ED_DENIED;
 }
 
+bool
+federate_is_no(uint16_t status)
+{
+	return status == 403 || status == 407 || (status >= 500 && status < 600);
+}
+
+void
+federate_said_no(const struct flow *f, struct str domain, const struct sip_msg *m)
+{
+	const struct sip_line *l = sip_msg_find(m, STR("ms-diagnostics-public"));
+	char q[LOG_QUOTE_LEN], d[LOG_QUOTE_LEN], a[ADDR_STR_LEN];
+
+	if (!l)
+		l = sip_msg_find(m, STR("ms-diagnostics"));
+	log_warning(AREA_SIP, "FED-3002", "partner_refused_us",
+	    "flow=%llx peer=%s domain=%s status=%u diagnostic=%s", (unsigned long long)f->cid,
+	    addr_str(&f->peer, a), log_quote(domain, q), m->status,
+	    log_quote(l ? sip_line_value(m, l) : STR_NONE, d));
+}
+
 void
 federate_answered(struct access *ax, struct str text, uint16_t status)
 {

@@ -459,6 +459,8 @@ final(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 		count(CNT_DROP_RES_LATE);
 		return;
 	}
+	if (is_to_partner(x) && federate_is_no(m->status))
+		federate_said_no(f, domain_asked(f->ax, x), m);
 	if (x->discovered && from)
 		federate_answered(f->ax, m->from.addr.host, m->status);
 	if (!from)

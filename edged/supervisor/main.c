@@ -175,6 +175,10 @@ run(const char *path)
 	} else {
 		conf_report_print(&s->report, stderr);
 		fprintf(stderr, "edged: will not start with %s\n", path);
+		if (s->conf) {
+			supervisor_open_log(s);
+			findings_log(&s->report, true);
+		}
 	}
 	conf_keys_done(&keys);
 	secret_done(&s->pool_secret);

@@ -326,6 +326,9 @@ load_next(
 		r = keys_assign(s, rl->next, keys, rl->slots);
 	if (r == ED_OK && rep.n_errors > 0)
 		r = ED_DENIED;
+	/* Certificates are taken over by themselves, and their warnings told by day (certwatch.c).
+	 */
+	findings_log(&rep, what != RELOAD_ALL);
 	if (r < 0) {
 		first_error(&rep, why, why_room);
 	} else {

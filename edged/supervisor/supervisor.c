@@ -322,6 +322,28 @@ go_on_stopping(struct supervisor *s)
 	loop_stop(s->loop);
 }
 
+static int64_t
+clock_ms(clockid_t which)
+{
+	struct timespec ts;
+
+	clock_gettime(which, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+look_at_clock(struct supervisor *s)
+{
+	int64_t step =
+	    clockwatch_look(&s->clock, clock_ms(CLOCK_REALTIME), clock_ms(CLOCK_BOOTTIME));
+
+	if (step)
+		log_warning(AREA_SYS, "SYS-1008", "clock_stepped",
+		    "offset_ms=%lld hint=\"credentials of the relay and certificates go by it: "
+		    "check the clock daemon (TOP-15)\"",
+		    (long long)step);
+}
+
 static void
 on_notify(struct timer *t, uint64_t now_ms)
 {
@@ -329,6 +351,7 @@ on_notify(struct timer *t, uint64_t now_ms)
 
 	notify_state("WATCHDOG=1");
 	log_tick();
+	look_at_clock(s);
 	timer_set(s->loop, t, now_ms + NOTIFY_MS);
 }
 
@@ -415,19 +438,27 @@ start(struct supervisor *s, const char **ret_why)
 	return ED_OK;
 }
 
-int
-supervisor_run(struct supervisor *s)
+void
+supervisor_open_log(const struct supervisor *s)
 {
 	struct log_conf lc = {.target = s->conf->log.target,
 	    .facility = s->conf->log.facility,
 	    .level = s->conf->log.level,
 	    .program = "edged"};
+
+	if (log_open(&lc) < 0)
+		log_warning(AREA_SYS, "SYS-1010", "log_target_missing", "target=%s", lc.target);
+}
+
+int
+supervisor_run(struct supervisor *s)
+{
 	const char *why = "";
 	int r;
 
 	raise_file_limit();
-	if (log_open(&lc) < 0)
-		log_warning(AREA_SYS, "SYS-1010", "log_target_missing", "target=%s", lc.target);
+	supervisor_open_log(s);
+	findings_log(&s->report, false);
 	r = start(s, &why);
 	if (r == ED_OK) {
 		r = loop_run(s->loop);

@@ -20,6 +20,7 @@
 #include "conf/conf.h"
 #include "conf/report.h"
 #include "net/loop.h"
+#include "supervisor/clockwatch.h"
 #include "supervisor/listen.h"
 #include "svc/keyplan.h"
 #include "svc/roles.h"
@@ -109,6 +110,7 @@ struct supervisor {
 	struct list gathers;      /* questions to services that are under way */
 	uint32_t gather_number;
 	struct timer notify_timer;
+	struct clockwatch clock;
 };
 
 /* supervisor.c */
@@ -119,6 +121,11 @@ void supervisor_drain(struct supervisor *s, uint32_t deadline_s);
 /* All services that were to start are READY or gave up: tell systemd, log SYS-1001. */
 void supervisor_on_child_state(struct supervisor *s);
 uint64_t supervisor_conf_hash(const struct conf *c);
+/* Opens the log's target as the configuration in force says. */
+void supervisor_open_log(const struct supervisor *s);
+
+/* findings.c: errors, and warnings unless only_errors, as events. */
+void findings_log(const struct conf_report *r, bool only_errors);
 
 /* child.c */
 void child_init(struct child *c, struct supervisor *s, enum role role, unsigned worker);

@@ -233,6 +233,21 @@ def test_identities_in_a_partners_answer(world, partner):
         assert not r.all("P-Preferred-Identity") and not r.all("Remote-Party-ID")
 
 
+def test_a_partner_that_refuses_us(world, partner):
+    """FED-3002: whoever asks why messages to a partner fail finds its status and its reason; a user who is not there is no refusal."""
+    p = partner(address=fed.NORTHWIND, cert="partner-northwind")
+    for code, extra, said in ((403, 'ms-diagnostics-public: 1003;reason="User does not exist"', '1003;reason='), (404, "", None), (486, "", None),
+                              (504, "", 'diagnostic=""')):
+        p.on_request = lambda c, m, code=code, extra=extra: sip.reply(m, code, "No", extra=extra)
+        n = len(world.edged.log())
+        ask_from_inside(world.fe, "sip:nina@northwind.example", code, body=b"x")
+        if said is None:
+            assert "FED-3002" not in world.edged.log()[n:]
+            continue
+        line = world.edged.wait_log("FED-3002 partner_refused_us .*", since=n).group(0)
+        assert 'domain="northwind.example" status=%d' % code in line and said in line, line
+
+
 def test_up_to_four_links(world, partner):
     """federation.outgoing_tls_count: one link at first, more while work waits on all of them; a dialog keeps to one."""
     p = partner(address=fed.NORTHWIND, cert="partner-northwind")

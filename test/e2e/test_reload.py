@@ -176,6 +176,7 @@ def test_reload_under_load(lab, fe, edge):
     after = status(lab)
     assert [s["pid"] for s in after["services"]] == [s["pid"] for s in before["services"]]  # nobody died or was replaced
     assert edge.log().count("reload_refused") == BROKEN
+    assert re.search(r"error: (SYS-1005 rule_violated|CRT-1104 certificate_rule_violated) rule=\S+ option=\S+ place=\S*edged\.conf:\d+ found=", edge.log())
     assert not dropped and not bad and len(talk.acked) == len(talk.sent)
     assert lost == 0, "%d of %d packets" % (lost, packets)
     print("%d messages, %d packets, longest wait %.0f and %.0f ms, slowest reload %.0f ms" % (len(talk.sent), packets, wait * 1e3, late * 1e3, slowest * 1e3))
