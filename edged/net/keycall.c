@@ -44,6 +44,7 @@ struct keycall {
 	struct event *ev;
 	struct hash_table calls;
 	uint32_t next;
+	uint32_t deadline_ms;
 	bool closing; /* nobody is told any more */
 };
 
@@ -211,11 +212,18 @@ keycall_new(struct loop *l, int fd)
 	}
 	k->loop = l;
 	k->fd = fd;
+	k->deadline_ms = KEYCALL_DEADLINE_MS;
 	if (hash_init(&k->calls, 64) < 0 || keyprov_setup() < 0 || bind_channel(k, fd) < 0)
 		return keycall_free(k);
 	if (!jobs_ready) /* a second pool would only replace, and lose, the first */
 		jobs_ready = ASYNC_init_thread(JOBS_MAX, 0) == 1;
 	return k;
+}
+
+void
+keycall_set_deadline(struct keycall *k, uint32_t ms)
+{
+	k->deadline_ms = ms;
 }
 
 struct keycall *
@@ -282,7 +290,7 @@ real_now_ms(void)
 static void
 block(struct keycall_call *call)
 {
-	uint64_t end = real_now_ms() + KEYCALL_DEADLINE_MS;
+	uint64_t end = real_now_ms() + call->k->deadline_ms;
 
 	while (!call->done) {
 		struct pollfd p = {.fd = call->k->fd, .events = POLLIN};
@@ -327,7 +335,7 @@ run(struct keycall *k, const struct request *q, uint32_t number, struct keycall_
 	}
 	w->call = call;
 	w->why = NULL;
-	timer_set(k->loop, &call->deadline, loop_now_ms(k->loop) + KEYCALL_DEADLINE_MS);
+	timer_set(k->loop, &call->deadline, loop_now_ms(k->loop) + k->deadline_ms);
 	while (!call->done)
 		ASYNC_pause_job();
 }
@@ -501,7 +509,7 @@ relay_start(
 		return ED_GONE;
 	}
 	hash_insert(&k->calls, &c->call.node, number);
-	timer_set(k->loop, &c->call.deadline, loop_now_ms(k->loop) + KEYCALL_DEADLINE_MS);
+	timer_set(k->loop, &c->call.deadline, loop_now_ms(k->loop) + k->deadline_ms);
 	return ED_OK;
 }
 

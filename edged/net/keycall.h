@@ -28,6 +28,8 @@ struct loop;
  */
 struct keycall *keycall_new(struct loop *l, int fd);
 struct keycall *keycall_free(struct keycall *k);
+/* Another one than KEYCALL_DEADLINE_MS, for calls made from now on. */
+void keycall_set_deadline(struct keycall *k, uint32_t ms);
 
 /* keyd was restarted: calls under way fail, later ones use fd (taken over). */
 void keycall_rebind(struct keycall *k, int fd);
