@@ -23,6 +23,7 @@ enum act {
 	KEEP_430,      /* passes only on a 430 */
 	KEEP_SHARED,   /* passes only for a provider with shared address space (3.5) */
 	KEEP_LEVEL,    /* passes only under UseSourceVerification (11.5) */
+	KEEP_NTLM,     /* a challenge: passes, but not for NTLM under block_ntlm (EXT-09) */
 	CUT_COOKIE,    /* loses its parameter ms-identity-cookie */
 	COUNT_DOWN,    /* Max-Forwards */
 };
@@ -67,8 +68,8 @@ static const uint8_t table[SIP_HDR__N][HEADERS__N] = {
     [SIP_HDR_REMOTE_PARTY_ID] = {STRIP, STRIP, SCAN, STRIP},
     [SIP_HDR_AUTHORIZATION] = {PASS, STRIP, STRIP, STRIP},
     [SIP_HDR_PROXY_AUTHORIZATION] = {PASS, STRIP, STRIP, STRIP},
-    [SIP_HDR_WWW_AUTHENTICATE] = {STRIP, STRIP, PASS, STRIP},
-    [SIP_HDR_PROXY_AUTHENTICATE] = {STRIP, STRIP, PASS, STRIP},
+    [SIP_HDR_WWW_AUTHENTICATE] = {STRIP, STRIP, KEEP_NTLM, STRIP},
+    [SIP_HDR_PROXY_AUTHENTICATE] = {STRIP, STRIP, KEEP_NTLM, STRIP},
     [SIP_HDR_AUTHENTICATION_INFO] = {STRIP, STRIP, PASS, STRIP},
     [SIP_HDR_PROXY_AUTHENTICATION_INFO] = {STRIP, STRIP, PASS, STRIP},
     [SIP_HDR_REFERRED_BY] = {CUT_COOKIE, CUT_COOKIE, CUT_COOKIE, CUT_COOKIE},
@@ -220,6 +221,36 @@ is_of_answerer(const struct walk *k)
 }
 
 static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n'; /* a folded line's, too */
+}
+
+static bool
+is_ntlm(struct str value)
+{
+	static const struct str scheme = {"NTLM", 4};
+
+	while (value.n && is_blank(value.p[0]))
+		value = str_from(value, 1);
+	return str_starts_nocase(value, scheme) &&
+	       (value.n == scheme.n || is_blank(value.p[scheme.n]));
+}
+
+bool
+headers_use_ntlm(const struct sip_msg *m)
+{
+	for (uint16_t i = 0; i < m->n_lines; i++) {
+		const struct sip_line *l = &m->lines[i];
+
+		if ((l->id == SIP_HDR_AUTHORIZATION || l->id == SIP_HDR_PROXY_AUTHORIZATION) &&
+		    is_ntlm(sip_line_value(m, l)))
+			return true;
+	}
+	return false;
+}
+
+static bool
 act_strips(const struct walk *k, enum act a, const struct sip_line *l)
 {
 	switch (a) {
@@ -237,6 +268,8 @@ act_strips(const struct walk *k, enum act a, const struct sip_line *l)
 		return !k->o->shared_space;
 	case KEEP_LEVEL:
 		return !k->o->keep_level;
+	case KEEP_NTLM:
+		return k->w->view->block_ntlm && is_ntlm(sip_line_value(k->m, l));
 	case DROP_INSIDE:
 		return k->hides && holds_inside(k, sip_line_value(k->m, l));
 	default:
@@ -255,6 +288,8 @@ walk_line(const struct walk *k, const struct sip_line *l)
 		sip_edit_delete_line(k->e, l);
 		return;
 	}
+	if (a == KEEP_NTLM)
+		return; /* signed names of the inside stand in it (6.3) */
 	if (a == CUT_COOKIE)
 		cut_cookie(k, l);
 	else if (a == COUNT_DOWN)

@@ -53,6 +53,9 @@ struct str headers_trust_line(const struct work *w, const struct headers_opts *o
 /* text with every inside name replaced by the external one; p NULL without memory. */
 struct str headers_without_names(const struct work *w, struct str text, bool with_addresses);
 
+/* Credentials of a request are NTLM's ([MS-SIPAE]). */
+bool headers_use_ntlm(const struct sip_msg *m);
+
 /* True when the table lets no line of that id pass on that way, whatever it holds. */
 bool headers_is_stripped(enum headers_way way, unsigned hdr_id, bool is_request);
 

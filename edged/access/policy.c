@@ -9,6 +9,7 @@
 
 #include "access/decide.h"
 #include "access/entry.h"
+#include "access/headers.h"
 #include "access/names.h"
 #include "access/text.h"
 #include "conf/conf.h"
@@ -50,6 +51,7 @@ policy_why_name(enum policy_why why)
 	    [POLICY_WHY_MAX_FORWARDS] = "max_forwards",
 	    [POLICY_WHY_OUTSIDE_USERS_OFF] = "outside_users_off",
 	    [POLICY_WHY_ANONYMOUS_OFF] = "anonymous_off",
+	    [POLICY_WHY_NTLM] = "ntlm",
 	    [POLICY_WHY_FEDERATION_OFF] = "federation_off",
 	    [POLICY_WHY_DOMAIN_NOT_SERVED] = "domain_not_served",
 	    [POLICY_WHY_REGISTER_FIRST] = "register_first",
@@ -332,6 +334,17 @@ rule_remote_user(struct judge *j)
 	    j, POLICY_WHY_REGISTER_FIRST, "Sign in (REGISTER) on this connection first");
 }
 
+/* EXT-09. An ACK or CANCEL is not answered, and signs nobody in. */
+static bool
+rule_ntlm(struct judge *j)
+{
+	if (!j->view->block_ntlm || !headers_use_ntlm(j->m))
+		return true;
+	event(j, "", "ntlm_refused");
+	return refuse_not_outside(
+	    j, POLICY_WHY_NTLM, "NTLM is not admitted from outside (block_ntlm is true)");
+}
+
 static bool
 rule_client(struct judge *j)
 {
@@ -344,6 +357,8 @@ rule_client(struct judge *j)
 	}
 	if (!j->from_ok)
 		return refuse_domain(j, STR(""));
+	if (!rule_ntlm(j))
+		return false;
 	j->v->domain = j->from.host;
 	if (str_eq_nocase(j->from.host, ANONYMOUS_HOST))
 		return rule_anonymous(j);

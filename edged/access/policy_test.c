@@ -349,6 +349,50 @@ switches_name_themselves(void **state)
 	assert_non_null(strstr(v.diag_text, "allow_outside_users"));
 }
 
+/* EXT-09: whatever the spelling, and only NTLM. */
+static void
+ntlm_stays_inside(void **state)
+{
+	static const struct {
+		const char *line;
+		bool refused;
+	} creds[] = {
+	    {"Authorization: NTLM qop=\"auth\", gssapi-data=\"\"\r\n", true},
+	    {"Proxy-Authorization: ntlm response=\"01\"\r\n", true},
+	    {"Authorization:\tNtLm\r\n", true},
+	    {"Authorization: Kerberos x=\"NTLM\"\r\nAuthorization: NTLM\tx=\"y\"\r\n", true},
+	    {"Authorization: TLS-DSK qop=\"auth\"\r\n", false},
+	    {"Authorization: NTLMv9 x=\"y\"\r\n", false},
+	    {"Subject: NTLM\r\n", false},
+	};
+
+	for (unsigned i = 0; i < sizeof(creds) / sizeof(creds[0]); i++)
+		for (int block = 0; block < 2; block++) {
+			char text[600];
+			struct policy_verdict v;
+			struct sip_msg *m;
+
+			snprintf(text, sizeof(text),
+			    "REGISTER sip:contoso.com SIP/2.0\r\nVia: SIP/2.0/TLS x\r\n"
+			    "From: <sip:a@contoso.com>;tag=1\r\nTo: <sip:a@contoso.com>\r\n"
+			    "Call-ID: a\r\nCSeq: 1 REGISTER\r\n%sContent-Length: 0\r\n\r\n",
+			    creds[i].line);
+			m = cast_parse(&cast, str_of(text));
+			cast.conf.access.block_ntlm = block;
+			set_switches(0);
+			policy_judge(&cast.work, &cast.client, m, &v);
+			print_message("%s", creds[i].line);
+			if (block && creds[i].refused) {
+				assert_int_equal(v.why, POLICY_WHY_NTLM);
+				assert_int_equal(v.status, 403);
+				assert_string_equal(v.event_name, "ntlm_refused");
+			} else {
+				assert_int_not_equal(v.why, POLICY_WHY_NTLM);
+			}
+		}
+	cast.conf.access.block_ntlm = false;
+}
+
 static void
 unknown_extensions_are_named(void **state)
 {
@@ -450,6 +494,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(each_row_gets_its_verdict, setup, teardown),
 	    cmocka_unit_test_setup_teardown(switches_name_themselves, setup, teardown),
+	    cmocka_unit_test_setup_teardown(ntlm_stays_inside, setup, teardown),
 	    cmocka_unit_test_setup_teardown(unknown_extensions_are_named, setup, teardown),
 	    cmocka_unit_test_setup_teardown(targets_of_the_inside, setup, teardown),
 	    cmocka_unit_test_setup_teardown(levels_of_verification, setup, teardown),

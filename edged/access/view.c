@@ -36,6 +36,7 @@ fill_flags(struct view *v, const struct conf *c)
 	v->rr_single = c->access.rr_mode && strcmp(c->access.rr_mode, "single") == 0;
 	v->allow_outside_users = c->access.allow_outside_users;
 	v->allow_anonymous_users = c->access.allow_anonymous_users;
+	v->block_ntlm = c->access.block_ntlm;
 	v->allow_federated_users = c->access.allow_federated_users;
 	v->partner_discovery = c->access.enable_partner_discovery;
 	v->require_registration = c->access.require_registration;

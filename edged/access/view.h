@@ -35,6 +35,7 @@ struct view {
 	struct names *names;     /* owned */
 	enum hide_mode hide;
 	bool rr_single; /* one entry per traversal toward the inside instead of two */
+	bool block_ntlm;
 	bool allow_outside_users, allow_anonymous_users, allow_federated_users, partner_discovery;
 	bool require_registration, next_hop_path;
 	bool offer_keep_alive; /* to the next hop: it is a Lync Front End */

@@ -138,7 +138,7 @@ struct conf {
 			bool lync_front_end;        /* offer ms-keep-alive to it */
 		} next_hop;
 		uint32_t workers; /* 0: one per core */
-		bool allow_outside_users, allow_federated_users, allow_anonymous_users,
+		bool allow_outside_users, allow_federated_users, allow_anonymous_users, block_ntlm,
 		    enable_partner_discovery, require_registration, next_hop_path;
 		const char *hide_topology;       /* all | partners | none */
 		const char *rr_mode;             /* double | single */
