@@ -5,6 +5,7 @@
  * reason and what an administrator can do (FED-25).
  */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "access/control.h"
@@ -223,11 +224,15 @@ control_partners(struct access *ax, struct svc_ctl_reply *reply)
 void
 control_release(struct access *ax, struct str domain, struct svc_ctl_reply *reply)
 {
-	char low[256];
+	char low[320];
 	size_t n = domain.n < sizeof(low) ? domain.n : sizeof(low);
+	bool released;
 
 	for (size_t i = 0; i < n; i++)
 		low[i] = (char)ascii_lower((unsigned char)domain.p[i]);
-	svc_reply(reply, "{\"released\":%s}",
-	    watch_release(ax->watch, (struct str){low, n}) ? "true" : "false");
+	if (memchr(low, '@', n)) /* an account, not a partner */
+		released = softlock_release(ax, (struct str){low, n});
+	else
+		released = watch_release(ax->watch, (struct str){low, n});
+	svc_reply(reply, "{\"released\":%s}", released ? "true" : "false");
 }

@@ -124,7 +124,6 @@ apply_watch(struct access *ax, const struct conf *c)
 	if (!w)
 		return ED_NOMEM;
 	watch_free(ax->watch);
-	trace_free(ax->trace);
 	ax->watch = w;
 	ax->watch_limits = lim;
 	return ED_OK;
@@ -182,7 +181,8 @@ access_new(const struct access_params *p, const char **ret_why)
 	clock_read(ax);
 	ax->block = malloc(ENGINE_BLOCK_LEN);
 	ax->sibling_out = malloc(IPC_MSG_MAX);
-	if (!ax->block || !ax->sibling_out)
+	ax->lockout = lockout_new();
+	if (!ax->block || !ax->sibling_out || !ax->lockout)
 		return give_up(ax, "no memory", ret_why);
 	arena_init(&ax->arena, ax->block, ENGINE_BLOCK_LEN, ENGINE_ARENA_CAP);
 	if (flow_table_init(&ax->flows, p->slot, p->counter_base) < 0 ||
@@ -227,6 +227,8 @@ access_free(struct access *ax)
 	if (ax->park.by_key.buckets)
 		park_done(&ax->park);
 	watch_free(ax->watch);
+	lockout_free(ax->lockout);
+	trace_free(ax->trace);
 	if (ax->flows.by_cid.buckets)
 		flow_table_done(&ax->flows);
 	if (ax->block)

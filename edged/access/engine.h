@@ -26,6 +26,7 @@
 #include "access/hide.h"
 #include "access/home.h"
 #include "access/limits.h"
+#include "access/lockout.h"
 #include "access/lookup.h"
 #include "access/nexthop.h"
 #include "access/park.h"
@@ -76,6 +77,7 @@ struct access {
 	struct park_queue waiting; /* requests of partners that wait for the DNS */
 	struct list partner_flows; /* FLOW_PARTNER, up */
 	struct watch *watch;
+	struct lockout *lockout;
 	struct trace *trace; /* NULL: nobody traces */
 	struct watch_limits watch_limits;
 	struct parked *showing; /* the parked request that is shown again now */
@@ -124,6 +126,17 @@ int ingress_show_again(struct flow *f, struct parked *x);
 /* ---- request.c ---- */
 /* ED_OK: done with, whatever became of it; ED_STATE: hold it, show it again later. */
 int request_take(struct flow *f, const struct sip_msg *m);
+
+/* ---- softlock.c ---- */
+/* The user of this request has been locked for wrong passwords, and did not sign in on f before. */
+bool softlock_holds(const struct flow *f, const struct sip_msg *m);
+/* m, a response, says that a password was wrong, or right. */
+void softlock_failed(const struct flow *f, const struct sip_msg *m);
+void softlock_good(const struct flow *f, const struct sip_msg *m);
+/* The same from a sibling. */
+void softlock_heard(struct access *ax, const struct sibling_msg *s);
+/* An administrator ends the lock of user@host, in lower case. False: there is none. */
+bool softlock_release(struct access *ax, struct str aor);
 
 /* ---- response.c ---- */
 void response_take(struct flow *f, const struct sip_msg *m);

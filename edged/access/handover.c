@@ -91,6 +91,10 @@ access_sibling_message(struct access *ax, unsigned slot, struct str bytes)
 	case SIBLING_OUTPUT:
 		write_out(ax, &s);
 		return;
+	case SIBLING_FAILED:
+	case SIBLING_SIGNED_IN:
+		softlock_heard(ax, &s);
+		return;
 	case SIBLING_GONE:
 		f = flow_find(&ax->flows, s.cid);
 		if (f && f->kind == FLOW_SIBLING)

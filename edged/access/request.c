@@ -193,6 +193,28 @@ partner_limits(struct request *q)
 	}
 }
 
+static bool
+has_credentials(const struct sip_msg *m)
+{
+	static const enum sip_hdr ids[] = {SIP_HDR_AUTHORIZATION, SIP_HDR_PROXY_AUTHORIZATION};
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct str v = sip_msg_value(m, ids[i]);
+		const char *g;
+
+		if (!v.p)
+			continue;
+		if (memmem(v.p, v.n, "response=\"", 10))
+			return true;
+		/* NTLM and TLS-DSK: the first step has an empty gssapi-data, which proves nothing.
+		 */
+		g = memmem(v.p, v.n, "gssapi-data=\"", 13);
+		if (g && g + 13 < v.p + v.n && g[13] != '"')
+			return true;
+	}
+	return false;
+}
+
 /* Sign-ins over the rate of their address, or while we drain, are put off. */
 static bool
 register_put_off(struct request *q)
@@ -217,6 +239,25 @@ register_put_off(struct request *q)
 	    "flow=%llx peer=%s limit=access.limits.registers_per_minute",
 	    (unsigned long long)f->cid, addr_str(&f->peer, a));
 	answer_busy(q);
+	return true;
+}
+
+/* Wrong passwords for this account: not even a right one is asked about inside now. */
+static bool
+soft_locked(struct request *q)
+{
+	struct reply_spec s = {.status = 403,
+	    .reason = "Forbidden",
+	    .diag = DIAG_NOT_OUTSIDE,
+	    .diag_text = "Too many failed sign-ins: try again later",
+	    .logon_data = true};
+
+	if (!has_credentials(q->m) || q->m->method == SIP_ACK || !softlock_holds(q->f, q->m))
+		return false;
+	count(CNT_SOFT_LOCKED);
+	say_refused(q, "", "request_refused", "soft_locked");
+	egress_answer(q->f, &q->facts, q->m, &s);
+	engine_nap(q->f, LIMITS_TARPIT_MS);
 	return true;
 }
 
@@ -262,28 +303,6 @@ refuse_route(struct request *q, const struct route *r)
 }
 
 /* ---- out ---- */
-
-static bool
-has_credentials(const struct sip_msg *m)
-{
-	static const enum sip_hdr ids[] = {SIP_HDR_AUTHORIZATION, SIP_HDR_PROXY_AUTHORIZATION};
-
-	for (unsigned i = 0; i < 2; i++) {
-		struct str v = sip_msg_value(m, ids[i]);
-		const char *g;
-
-		if (!v.p)
-			continue;
-		if (memmem(v.p, v.n, "response=\"", 10))
-			return true;
-		/* NTLM and TLS-DSK: the first step has an empty gssapi-data, which proves nothing.
-		 */
-		g = memmem(v.p, v.n, "gssapi-data=\"", 13);
-		if (g && g + 13 < v.p + v.n && g[13] != '"')
-			return true;
-	}
-	return false;
-}
 
 /*
  * What answering the request later takes, as a small message of its own: its lines as they came, to
@@ -704,7 +723,7 @@ request_take(struct flow *f, const struct sip_msg *m)
 	case JUDGED_WAIT:
 		return wait_for_dns(&q);
 	}
-	if (register_put_off(&q))
+	if (register_put_off(&q) || soft_locked(&q))
 		return ED_OK;
 	r = partner_limits(&q);
 	if (r != ED_OK)

@@ -202,6 +202,26 @@ auth_failed(struct flow *f, const struct sip_msg *m)
 	engine_nap(f, LIMITS_TARPIT_MS);
 }
 
+/* The next step of a handshake ([MS-SIPAE]: gssapi-data that is not empty), or a nonce that was too
+ * old (RFC 2617): nothing is wrong with the password. */
+static bool
+is_step(const struct sip_msg *m)
+{
+	static const enum sip_hdr ids[] = {SIP_HDR_WWW_AUTHENTICATE, SIP_HDR_PROXY_AUTHENTICATE};
+
+	for (unsigned k = 0; k < 2; k++)
+		for (uint16_t i = m->first[ids[k]]; i != SIP_NO_LINE; i = m->lines[i].next) {
+			struct str v = sip_line_value(m, &m->lines[i]);
+			const char *g = memmem(v.p, v.n, "gssapi-data=\"", 13);
+
+			if ((g && g + 13 < v.p + v.n && g[13] != '"') ||
+			    memmem(v.p, v.n, "stale=true", 10) ||
+			    memmem(v.p, v.n, "stale=\"true\"", 12))
+				return true;
+		}
+	return false;
+}
+
 static void
 learn(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 {
@@ -216,10 +236,14 @@ learn(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 	}
 	if (!from || from->kind != FLOW_CLIENT)
 		return;
-	if ((m->status == 401 || m->status == 407) && x->with_auth)
+	if ((m->status == 401 || m->status == 407) && x->with_auth && !is_step(m)) {
 		auth_failed(from, m);
+		softlock_failed(from, m);
+	}
 	if (m->status < 200 || m->status > 299)
 		return;
+	if (x->with_auth && x->traffic == TRAFFIC_REMOTE_USER)
+		softlock_good(from, m);
 	if (x->method == SIP_REGISTER)
 		sign_in(from, false);
 	else if (x->method == SIP_INVITE && x->traffic == TRAFFIC_ANONYMOUS)

@@ -39,6 +39,8 @@ sibling_read(struct str bytes, unsigned from, unsigned to, struct sibling_msg *r
 		return ED_MALFORMED;
 	switch (kind) {
 	case SIBLING_REQUEST:
+	case SIBLING_FAILED:
+	case SIBLING_SIGNED_IN:
 		if (FLOW_CID_SLOT(cid) != from || body.n == 0)
 			return ED_MALFORMED;
 		break;

@@ -22,6 +22,9 @@ enum sibling_kind {
 	SIBLING_REQUEST = 1, /* bytes: one SIP request that came on connection cid of the speaker */
 	SIBLING_OUTPUT = 2,  /* bytes: to be written on connection cid of the listener */
 	SIBLING_GONE = 3,    /* connection cid of the speaker has closed; no bytes */
+	/* bytes: user@host, in lower case, who failed to sign in, or did, on cid of the speaker */
+	SIBLING_FAILED = 4,
+	SIBLING_SIGNED_IN = 5,
 };
 
 #define SIBLING_HEAD_LEN  32u   /* kind, cid, peer's address, length */
@@ -39,7 +42,7 @@ struct sibling_msg {
 void sibling_head(
     uint8_t *out, enum sibling_kind kind, uint64_t cid, const struct addr *peer, uint32_t n);
 
-/* from, to: slots of speaker and listener. ED_MALFORMED when the message is not one of the three,
+/* from, to: slots of speaker and listener. ED_MALFORMED when the message is not one of these,
  * or names a connection that the speaker has no business with. */
 int sibling_read(
     struct str bytes, unsigned from, unsigned to, struct sibling_msg *ret) ED_MUST_CHECK;

@@ -144,6 +144,9 @@ struct conf {
 		const char *rr_mode;             /* double | single */
 		const char *trust_internet_user; /* verified | unverified */
 		struct {
+			uint32_t failures, window_s, lock_s;
+		} soft_lock;
+		struct {
 			uint32_t connections, connections_per_address, half_open,
 			    handshakes_per_minute, handshake_ms, header_ms, body_ms,
 			    first_message_ms, sign_in_ms, keep_alive_s, output_bytes,

@@ -31,7 +31,8 @@ static const struct {
     {"nexthop", print_services, "members of the next hop pool"},
     {"webconf", print_services, "conferencing servers and meetings"},
     {"kick", print_kick, "end a session: kick FLOW, or kick ADDRESS:PORT of a relay client"},
-    {"release", print_services, "take a partner off the watch list: release DOMAIN"},
+    {"release", print_services,
+	"end what is held against a partner or an account: release DOMAIN or USER@DOMAIN"},
     {"drain", print_done, "accept nothing new, end when idle or after [SECONDS]"},
     {"log", print_done, "log level until the next reload: log error|warning|notice|info|debug"},
 };

@@ -226,7 +226,8 @@ def test_reload_while_another_is_under_way(world):
         answer = verdict(s)
         assert answer["ok"] and answer["changed"] == ["access.limits.registers_per_minute"], answer
     after = status(world.lab)
-    assert after["reloads"] == before["reloads"] + 2
+    # Two, or three where the signal came to the ears of the supervisor when the second had begun.
+    assert before["reloads"] + 2 <= after["reloads"] <= before["reloads"] + 3
     assert [s["pid"] for s in after["services"]] == [s["pid"] for s in before["services"]]
     rewrite(world.edged, lambda s: kept)
     assert ctl(world.lab, "reload")[0] == 0
@@ -302,6 +303,10 @@ def test_trace(world, tmp_path):
 
     p = subprocess.Popen([os.path.join(bins(), "edgectl"), "-s", world.lab.path("control.sock"), "trace", "sip:alice@contoso.com", pcap, "30"], stderr=subprocess.PIPE, text=True)
     wait_for("both workers to trace", lambda: world.edged.log()[begun:].count("trace_started on=yes") == 4)
+    # Other limits of partners take the place of the old ones; the trace is none of them.
+    kept = rewrite(world.edged, lambda s: s.replace("federation: {", "federation: { discovered_rate = 19;", 1) if "federation: {" in s else
+                   s + "\nfederation: { discovered_rate = 19; };\n")
+    assert "federation.discovered_rate" in ctl(world.lab, "reload")[1]
     a.message("sip:bob@contoso.com", text="x" * 700)
 
     def answers():
