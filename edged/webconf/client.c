@@ -1,74 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "webconf/client.h"
-
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "net/admit.h"
-#include "net/conn.h"
-#include "net/pump.h"
 #include "net/tls.h"
-#include "proto/psom/preface.h"
-#include "proto/psom/ticket.h"
 #include "svc/log.h"
-#include "webconf/inside.h"
+#include "webconf/client_in.h"
 #include "webconf/penalty.h"
-#include "webconf/room.h"
-#include "webconf/view.h"
 
-#define ADMISSION_MAX 512u /* octets read before the verdict */
-
-enum state { STATE_TLS, STATE_ADMIT, STATE_OPENING, STATE_RELAY };
-
-struct framing { /* walkers of both directions, with the table they were born with */
-	struct psom_framing table;
-	struct psom_walk in, out;
-};
-
-struct client {
-	struct list link; /* webconf.clients */
-	struct webconf *w;
-	struct conn *conn;
-	struct inside *in;
-	struct pump pump;
-	struct timer timer;
-	struct framing *framing;
-	struct rate up, down;
-	uint64_t id;
-	uint64_t accepted_ms, since_ms; /* since_ms: of the state */
-	uint64_t admitted_ms, last_ms;  /* last_ms: an octet either way */
-	uint64_t half_ms;               /* one direction ended; 0: none */
-	uint64_t out_ms;                /* the client took an octet, or had none to take */
-	uint64_t up_ms;                 /* the inside took an octet, or had none to take */
-	uint64_t close_at_ms;           /* 0: no such plan */
-	uint64_t queued;                /* as reported to webconf_account */
-	size_t owed;                    /* passed on, not yet told the inside: rate */
-	struct addr peer;
-	enum state state;
-	enum client_end why;
-	bool is_up; /* counted as such by admit */
-};
-
-static void client_tick(struct timer *t, uint64_t now_ms);
-
-static const struct conf_webconf_limits *
-limits(const struct client *c)
-{
-	return &c->w->view->lim;
-}
-
-static uint64_t
-now(const struct client *c)
-{
-	return loop_now_ms(c->w->loop);
-}
-
-static void
-account(struct client *c)
+void
+client_account(struct client *c)
 {
 	webconf_account(c->w, &c->queued, c->why ? 0 : pump_queued(&c->pump));
 }
@@ -97,10 +41,10 @@ refused(struct client *c, enum client_end why)
 		return;
 	log_notice(AREA_WEBCONF, "WEB-6002", "client_refused", "flow=%llx peer=%s reason=%s",
 	    (unsigned long long)c->id, addr_str(&c->peer, buf), client_end_name(why));
-	if (penalty_failed(c->w->penalty, &c->peer, limits(c)->failures_per_minute,
-		limits(c)->refuse_s * 1000ull, now(c)))
+	if (penalty_failed(c->w->penalty, &c->peer, client_limits(c)->failures_per_minute,
+		client_limits(c)->refuse_s * 1000ull, client_now(c)))
 		log_notice(AREA_WEBCONF, "WEB-6008", "address_refused", "peer=%s for_s=%u",
-		    addr_ip_str(&c->peer, buf), limits(c)->refuse_s);
+		    addr_ip_str(&c->peer, buf), client_limits(c)->refuse_s);
 }
 
 static enum h2_code
@@ -129,7 +73,7 @@ settle(struct client *c, enum client_end why)
 	log_info(AREA_WEBCONF, "WEB-6010", "client_closed",
 	    "flow=%llx peer=%s reason=%s in=%llu out=%llu ms=%llu", (unsigned long long)c->id,
 	    addr_str(&c->peer, buf), client_end_name(why), (unsigned long long)c->pump.in,
-	    (unsigned long long)c->pump.out, (unsigned long long)(now(c) - c->accepted_ms));
+	    (unsigned long long)c->pump.out, (unsigned long long)(client_now(c) - c->accepted_ms));
 }
 
 void
@@ -138,7 +82,7 @@ client_end(struct client *c, enum client_end why)
 	if (c->why)
 		return;
 	settle(c, why);
-	account(c);
+	client_account(c);
 	conn_close(c->conn, CONN_END_LOCAL);
 }
 
@@ -147,7 +91,7 @@ client_free(struct client *c)
 {
 	struct webconf *w = c->w;
 
-	account(c);
+	client_account(c);
 	admit_drop(w->admit, &c->peer, c->is_up);
 	list_remove(&c->link);
 	count_set(COUNT_CLIENTS, --w->n_clients);
@@ -176,211 +120,17 @@ end_of_conn(const struct client *c, enum conn_end why)
 	}
 }
 
-/* Timers. */
-
-static void
-earlier(uint64_t *at, uint64_t other)
+void
+client_take(struct client *c, struct str bytes)
 {
-	if (other < *at)
-		*at = other;
-}
-
-/* Admitted, and not a word since; while it is not read that says nothing. */
-static bool
-is_mute(const struct client *c)
-{
-	return c->admitted_ms && c->pump.in == 0 && !c->w->throttling;
-}
-
-/* The inside does not take what it sends: its window is full, or the link is. */
-static bool
-is_stuck(const struct client *c)
-{
-	return c->state == STATE_RELAY && c->pump.held && !c->close_at_ms;
-}
-
-static uint64_t
-next_deadline(const struct client *c)
-{
-	const struct conf_webconf_limits *l = limits(c);
-	uint64_t at = c->accepted_ms + l->lifetime_s * 1000ull;
-
-	if (now(c) >= at)
-		at = now(c) + 1000;
-	if (c->close_at_ms)
-		earlier(&at, c->close_at_ms);
-	if (c->state == STATE_ADMIT)
-		earlier(&at, c->since_ms + l->admit_ms);
-	if (c->state == STATE_OPENING)
-		earlier(&at, c->since_ms + l->open_ms);
-	if (is_mute(c))
-		earlier(&at, c->admitted_ms + l->first_octet_ms);
-	if (c->admitted_ms && l->idle_s)
-		earlier(&at, c->last_ms + l->idle_s * 1000ull);
-	if (c->half_ms)
-		earlier(&at, c->half_ms + l->half_open_s * 1000ull);
-	if (c->pump.unpassed)
-		earlier(&at, c->out_ms + l->slow_s * 1000ull);
-	if (is_stuck(c))
-		earlier(&at, c->up_ms + l->slow_s * 1000ull);
-	if (c->pump.holds & PUMP_HOLD_RATE)
-		earlier(&at, now(c) + rate_wait_ms(&c->up, l->rate_kbit * 125ull));
-	if (c->owed)
-		earlier(&at, now(c) + rate_wait_ms(&c->down, l->rate_down_kbit * 125ull));
-	return at;
-}
-
-static void
-schedule(struct client *c)
-{
-	if (!c->why && c->state != STATE_TLS)
-		timer_set(c->w->loop, &c->timer, next_deadline(c));
-}
-
-/* What a deadline that is over means; CLIENT_UNDER_WAY: nothing. */
-static enum client_end
-overdue(const struct client *c, uint64_t t)
-{
-	const struct conf_webconf_limits *l = limits(c);
-	uint64_t life = c->accepted_ms + l->lifetime_s * 1000ull;
-
-	if (c->close_at_ms && t >= c->close_at_ms)
-		return CLIENT_LINK_LOST;
-	if (c->state == STATE_ADMIT && t >= c->since_ms + l->admit_ms)
-		return CLIENT_ADMIT_TIMEOUT;
-	if (c->state == STATE_OPENING && t >= c->since_ms + l->open_ms)
-		return CLIENT_OPEN_TIMEOUT;
-	if (is_mute(c) && t >= c->admitted_ms + l->first_octet_ms)
-		return CLIENT_FIRST_OCTET_TIMEOUT;
-	if (c->admitted_ms && l->idle_s && t >= c->last_ms + l->idle_s * 1000ull)
-		return CLIENT_IDLE;
-	if (c->half_ms && t >= c->half_ms + l->half_open_s * 1000ull)
-		return CLIENT_HALF_OPEN;
-	if (c->pump.unpassed && t >= c->out_ms + l->slow_s * 1000ull)
-		return CLIENT_SLOW;
-	if (is_stuck(c) && t >= c->up_ms + l->slow_s * 1000ull)
-		return CLIENT_SLOW;
-	/* Long lived enough: at the next idle second, or a minute later. */
-	if (t >= life && (t >= c->last_ms + 1000 || t >= life + 60000))
-		return CLIENT_LIFETIME;
-	return CLIENT_UNDER_WAY;
-}
-
-/* Volume. */
-
-static uint64_t
-burst_of(uint64_t octets_per_s)
-{
-	return octets_per_s / 4 > 65536 ? octets_per_s / 4 : 65536;
-}
-
-static void
-rates_release(struct client *c, uint64_t t)
-{
-	uint64_t up = limits(c)->rate_kbit * 125ull, down = limits(c)->rate_down_kbit * 125ull;
-	size_t n;
-
-	if (c->pump.holds & PUMP_HOLD_RATE) {
-		rate_refill(&c->up, up, burst_of(up), t);
-		if (rate_is_open(&c->up) || up == 0)
-			pump_hold(&c->pump, PUMP_HOLD_RATE, false);
-	}
-	if (c->owed) {
-		rate_refill(&c->down, down, burst_of(down), t);
-		if (rate_is_open(&c->down) || down == 0) {
-			n = c->owed;
-			c->owed = 0;
-			rate_spend(&c->down, n);
-			if (c->in)
-				c->in->cls->passed(c->in, n);
-		}
-	}
-}
-
-static void
-client_tick(struct timer *t, uint64_t now_ms)
-{
-	struct client *c = LIST_OF(t, struct client, timer);
-	enum client_end why = overdue(c, now_ms);
-
-	if (why != CLIENT_UNDER_WAY) {
-		client_end(c, why);
-		return;
-	}
-	rates_release(c, now_ms);
-	schedule(c);
-}
-
-static void
-rate_count_up(struct client *c, size_t n)
-{
-	uint64_t per_s = limits(c)->rate_kbit * 125ull;
-
-	if (per_s == 0)
-		return;
-	rate_refill(&c->up, per_s, burst_of(per_s), now(c));
-	rate_spend(&c->up, n);
-	if (!rate_is_open(&c->up)) {
-		pump_hold(&c->pump, PUMP_HOLD_RATE, true);
-		schedule(c);
-	}
-}
-
-/* Far side of the pump: the inside, with the rate between. */
-
-static size_t
-far_write(void *far, struct str bytes)
-{
-	struct client *c = far;
-	size_t n = c->in ? c->in->cls->write(c->in, bytes) : 0;
-
-	if (n)
-		c->up_ms = now(c);
-	return n;
-}
-
-static void
-far_end(void *far)
-{
-	struct client *c = far;
-
-	if (c->in)
-		c->in->cls->end(c->in);
-}
-
-static void
-far_passed(void *far, size_t n)
-{
-	struct client *c = far;
-	uint64_t per_s = limits(c)->rate_down_kbit * 125ull;
-
-	if (per_s) {
-		rate_refill(&c->down, per_s, burst_of(per_s), now(c));
-		if (c->owed || !rate_is_open(&c->down)) {
-			c->owed += n;
-			schedule(c);
-			return;
-		}
-		rate_spend(&c->down, n);
-	}
-	if (c->in)
-		c->in->cls->passed(c->in, n);
-}
-
-static const struct pump_far far_ops = {far_write, far_end, far_passed};
-
-/* Octets of an admitted client. */
-static void
-take_bytes(struct client *c, struct str bytes)
-{
-	bool answered = c->pump.out > 0, stuck = is_stuck(c);
+	bool answered = c->pump.out > 0, stuck = client_is_stuck(c);
 	size_t used;
 
 	if (bytes.n == 0 || c->why)
 		return;
-	c->last_ms = now(c);
+	c->last_ms = client_now(c);
 	count_add(COUNT_OCTETS_IN, bytes.n);
-	if (!answered && c->pump.in + bytes.n > limits(c)->first_flight) {
+	if (!answered && c->pump.in + bytes.n > client_limits(c)->first_flight) {
 		client_end(c, CLIENT_FIRST_FLIGHT);
 		return;
 	}
@@ -393,112 +143,12 @@ take_bytes(struct client *c, struct str bytes)
 		client_end(c, CLIENT_NO_MEMORY);
 		return;
 	}
-	if (!stuck && is_stuck(c)) {
-		c->up_ms = now(c);
-		schedule(c);
+	if (!stuck && client_is_stuck(c)) {
+		c->up_ms = client_now(c);
+		client_schedule(c);
 	}
-	rate_count_up(c, bytes.n);
-	account(c);
-}
-
-/* Admission. */
-
-static void
-open_inside(struct client *c, const struct inside_want *want)
-{
-	const struct tls_facts *facts = conn_facts(c->conn);
-	struct inside_want iw = *want;
-	char buf[ADDR_STR_LEN];
-	int r;
-
-	iw.client = c->peer;
-	iw.local = *conn_local(c->conn);
-	iw.sni = facts->sni;
-	iw.tls = facts->version;
-	c->state = STATE_OPENING;
-	c->since_ms = c->admitted_ms = c->last_ms = now(c);
-	client_throttle(c, c->w->throttling);
-	count_one(COUNT_ADMITTED);
-	log_info(AREA_WEBCONF, "WEB-6009", "client_admitted",
-	    "flow=%llx peer=%s tls=%s server=" STR_FMT " ticket=%02x%02x%02x%02x",
-	    (unsigned long long)c->id, addr_str(&c->peer, buf), facts->version, STR_ARG(iw.server),
-	    iw.ticket ? iw.ticket[0] : 0, iw.ticket ? iw.ticket[1] : 0,
-	    iw.ticket ? iw.ticket[2] : 0, iw.ticket ? iw.ticket[3] : 0);
-	r = inside_open(c->w, c, &iw, &c->in);
-	if (r < 0)
-		client_end(c, r == ED_GONE ? CLIENT_NO_SERVER : CLIENT_LINKS_FULL);
-	else
-		schedule(c);
-}
-
-static void
-admit_by_handle(struct client *c, struct str handle)
-{
-	uint8_t hash[PSOM_HASH_LEN];
-	struct psom_ticket_facts t;
-	struct inside_want iw = {.ticket = hash};
-	enum psom_ticket_verdict v = PSOM_TICKET_UNKNOWN;
-
-	if (digest_sha256(&handle, 1, hash) == ED_OK)
-		v = psom_tickets_take(c->w->tickets, hash, webconf_wall_s(), &t);
-	switch (v) {
-	case PSOM_TICKET_OK:
-		iw.server = t.server;
-		iw.conference = t.conference;
-		open_inside(c, &iw);
-		break;
-	case PSOM_TICKET_UNKNOWN:
-		client_end(c, CLIENT_TICKET_UNKNOWN);
-		break;
-	case PSOM_TICKET_EXPIRED:
-		client_end(c, CLIENT_TICKET_EXPIRED);
-		break;
-	case PSOM_TICKET_USED:
-		client_end(c, CLIENT_TICKET_USED);
-		break;
-	case PSOM_TICKET_REVOKED:
-		client_end(c, CLIENT_TICKET_REVOKED);
-		break;
-	}
-}
-
-static void
-admit_by_name(struct client *c, struct str sni)
-{
-	struct inside_want iw = {.server = inside_server_by_name(c->w, sni)};
-
-	if (iw.server.n == 0)
-		iw.server = c->w->view->default_server;
-	if (iw.server.n == 0)
-		client_end(c, CLIENT_SNI_UNKNOWN);
-	else
-		open_inside(c, &iw);
-}
-
-static void
-admit_by_label(struct client *c, struct str sni)
-{
-	uint8_t handle[PSOM_HANDLE_LEN];
-
-	if (psom_label_read(sni, c->w->view->ticket_suffix, handle) < 0)
-		client_end(c, CLIENT_SNI_UNKNOWN);
-	else
-		admit_by_handle(c, (struct str){(const char *)handle, sizeof(handle)});
-}
-
-/* Octets used up: 0 while the preface is not whole. */
-static size_t
-admit_by_preface(struct client *c, struct str bytes)
-{
-	struct str handle;
-	int n = psom_preface_read(bytes, &handle);
-
-	if (n < 0 || (n == 0 && bytes.n > ADMISSION_MAX))
-		client_end(c, CLIENT_PREFACE_BAD);
-	if (n <= 0)
-		return 0;
-	admit_by_handle(c, handle);
-	return (size_t)n;
+	client_rate_up(c, bytes.n);
+	client_account(c);
 }
 
 /* Connection events. */
@@ -511,18 +161,18 @@ on_up(struct conn *conn, void *arg, const struct tls_facts *facts)
 	admit_up(c->w->admit, &c->peer);
 	c->is_up = true;
 	c->state = STATE_ADMIT;
-	c->since_ms = now(c);
+	c->since_ms = client_now(c);
 	switch (c->w->view->admission) {
 	case ADMISSION_NONE:
-		admit_by_name(c, facts->sni);
+		client_admit_by_name(c, facts->sni);
 		break;
 	case ADMISSION_SNI_TICKET:
-		admit_by_label(c, facts->sni);
+		client_admit_by_label(c, facts->sni);
 		break;
 	case ADMISSION_PREFACE:
 		break;
 	}
-	schedule(c);
+	client_schedule(c);
 }
 
 static ptrdiff_t
@@ -534,11 +184,11 @@ on_bytes(struct conn *conn, void *arg, struct str bytes)
 	if (c->why)
 		return (ptrdiff_t)bytes.n;
 	if (c->state == STATE_ADMIT) {
-		n = admit_by_preface(c, bytes);
+		n = client_admit_by_preface(c, bytes);
 		if (n == 0)
 			return c->why ? (ptrdiff_t)bytes.n : 0;
 	}
-	take_bytes(c, str_from(bytes, n));
+	client_take(c, str_from(bytes, n));
 	return (ptrdiff_t)bytes.n;
 }
 
@@ -548,8 +198,8 @@ half_ended(struct client *c)
 	if (pump_is_over(&c->pump))
 		c->half_ms = 0;
 	else if (!c->half_ms)
-		c->half_ms = now(c);
-	schedule(c);
+		c->half_ms = client_now(c);
+	client_schedule(c);
 }
 
 static void
@@ -574,9 +224,9 @@ on_drained(struct conn *conn, void *arg)
 
 	if (c->why)
 		return;
-	c->out_ms = now(c);
+	c->out_ms = client_now(c);
 	pump_conn_drained(&c->pump);
-	account(c);
+	client_account(c);
 }
 
 static void
@@ -666,11 +316,11 @@ client_throttle(struct client *c, bool on)
 	if (c->state < STATE_OPENING || c->why)
 		return;
 	if (!on && c->pump.in == 0)
-		c->admitted_ms = now(c);
+		c->admitted_ms = client_now(c);
 	pump_hold(&c->pump, PUMP_HOLD_ALL, on);
 	if (c->in && c->in->cls->hold)
 		c->in->cls->hold(c->in, on);
-	schedule(c);
+	client_schedule(c);
 }
 
 /* From the inside. */
@@ -681,10 +331,10 @@ client_far_up(struct client *c)
 	if (c->why)
 		return;
 	c->state = STATE_RELAY;
-	c->up_ms = now(c);
-	pump_far_is_up(&c->pump, &far_ops, c);
-	account(c);
-	schedule(c);
+	c->up_ms = client_now(c);
+	pump_far_is_up(&c->pump, &client_far_ops, c);
+	client_account(c);
+	client_schedule(c);
 }
 
 void
@@ -706,7 +356,7 @@ client_far_bytes(struct client *c, struct str bytes)
 		client_end(c, CLIENT_FRAMING);
 		return;
 	}
-	c->last_ms = now(c);
+	c->last_ms = client_now(c);
 	count_add(COUNT_OCTETS_OUT, bytes.n);
 	if (pump_from_far(&c->pump, bytes) < 0) {
 		client_end(c, CLIENT_SLOW);
@@ -714,11 +364,11 @@ client_far_bytes(struct client *c, struct str bytes)
 	}
 	if (first) {
 		/* Watched for a reader that does not read from the first octet that waits. */
-		c->out_ms = now(c);
-		if (c->timer.deadline_ms > c->out_ms + limits(c)->slow_s * 1000ull)
-			schedule(c);
+		c->out_ms = client_now(c);
+		if (c->timer.deadline_ms > c->out_ms + client_limits(c)->slow_s * 1000ull)
+			client_schedule(c);
 	}
-	account(c);
+	client_account(c);
 }
 
 void
@@ -727,7 +377,7 @@ client_far_writable(struct client *c)
 	if (c->why)
 		return;
 	pump_far_writable(&c->pump);
-	account(c);
+	client_account(c);
 }
 
 void
@@ -761,8 +411,8 @@ client_far_lost(struct client *c, uint32_t after_ms)
 	if (c->why)
 		return;
 	pump_hold(&c->pump, PUMP_HOLD_FAR, true);
-	c->close_at_ms = now(c) + after_ms;
-	schedule(c);
+	c->close_at_ms = client_now(c) + after_ms;
+	client_schedule(c);
 }
 
 struct client *
@@ -774,7 +424,7 @@ client_at(struct list *link, struct client_facts *ret)
 	*ret = (struct client_facts){.id = c->id,
 	    .peer = c->peer,
 	    .state = c->why ? "ending" : states[c->state],
-	    .age_s = (now(c) - c->accepted_ms) / 1000,
+	    .age_s = (client_now(c) - c->accepted_ms) / 1000,
 	    .in = c->pump.in,
 	    .out = c->pump.out};
 	return c;
