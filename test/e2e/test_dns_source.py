@@ -31,12 +31,16 @@ def test_source(lab, host, address, source):
     tcp.settimeout(lablib.WAIT)
     udp.settimeout(lablib.WAIT)
     e = lab.edged(dns__servers=["%s:5353" % address], access__next_hop__fqdn="fe09.contoso.net")
-    q, who = udp.recvfrom(512)
-    assert b"\4fe09\7contoso\3net" in q
-    assert who[0] == source
-    udp.sendto(q[:2] + struct.pack(">H", 0x8380) + q[4:], who)
-    s, who = tcp.accept()
-    assert who[0] == source
-    for x in (s, tcp, udp):
-        x.close()
-    assert e.stop() == 0
+    try:
+        q, who = udp.recvfrom(512)
+        assert b"\4fe09\7contoso\3net" in q
+        assert who[0] == source
+        udp.sendto(q[:2] + struct.pack(">H", 0x8380) + q[4:], who)
+        s, who = tcp.accept()
+        s.close()
+        assert who[0] == source
+    finally:
+        tcp.close()
+        udp.close()
+        status = e.stop()
+    assert status == 0
