@@ -568,8 +568,12 @@ start_net(struct room *room, const char **ret_why)
 {
 	const struct conf *c = room->now.conf;
 	struct admit_limits lim = admit_limits_of(c);
+	static const struct addr v4 = {.family = 4}, v6 = {.family = 6};
+	const struct conf_list *own = &c->external.access.addresses;
 	struct resolve_conf rc = {.servers = c->dns.servers.v,
-	    .n_servers = (uint8_t)(c->dns.servers.n > 8 ? 8 : c->dns.servers.n)};
+	    .n_servers = (uint8_t)(c->dns.servers.n > 8 ? 8 : c->dns.servers.n),
+	    .device = c->external.interface,
+	    .from = {own_address(own, &v4), own_address(own, &v6)}};
 	const struct svc_listener *l;
 	size_t n;
 

@@ -42,6 +42,8 @@ struct client {
 	struct joint *joint;    /* MODE_RAW */
 	uint64_t since_ms;
 	uint8_t mode;
+	uint8_t n_waits; /* peers that do not take what it sends */
+	bool throttled;
 	bool has_allocation, spoke, dying;
 };
 
@@ -208,8 +210,21 @@ client_pause(struct avedge *av, uint32_t conn, bool pause)
 {
 	struct client *c = find(av, conn);
 
-	if (c && !c->dying)
-		wire_pause(c->wire, pause);
+	if (!c || c->dying)
+		return;
+	c->n_waits = (uint8_t)(pause ? c->n_waits + 1 : c->n_waits - 1);
+	wire_pause(c->wire, c->n_waits || c->throttled);
+}
+
+void
+client_throttle(struct avedge *av, uint32_t conn, bool on)
+{
+	struct client *c = find(av, conn);
+
+	if (!c || c->dying)
+		return;
+	c->throttled = on;
+	wire_pause(c->wire, c->n_waits || c->throttled);
 }
 
 void

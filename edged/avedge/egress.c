@@ -52,10 +52,12 @@ to_peer(struct avedge *av, const struct turn_act *act)
 
 	if (av->kernel)
 		kernel_note(av, act, false);
-	if (r->udp)
+	if (r->udp) {
 		udp_send(r->udp, act->pkt, &act->peer);
-	else
-		peer_send(r, &act->peer, pkt_str(act->pkt));
+		return;
+	}
+	peer_send(r, &act->peer, pkt_str(act->pkt));
+	throttle_look(r);
 }
 
 /* An even port and the one above; others may hold the upper one, so a few draws. */

@@ -56,7 +56,8 @@ struct av_relay {
 	} early[AV_EARLY_MAX];
 	uint32_t n_early;
 	struct timer early_until;
-	uint32_t conn; /* of the client, for streams */
+	struct timer throttle; /* set: its streams are not read; throttle.c */
+	uint32_t conn;         /* of the client, for streams */
 	uint8_t transport;
 };
 
@@ -120,6 +121,7 @@ void cred_ask(struct avedge *av, uint32_t ticket, struct str username);
 /* notes.c: log lines and counters */
 void notes_write(struct avedge *av, const struct turn_acts *acts);
 void notes_register(void);
+void note_throttled(struct avedge *av, const struct turn_allocation *a, const char *scope);
 void notes_collect(struct avedge *av);
 
 /* sessions.c */
@@ -138,8 +140,11 @@ void client_tick(struct avedge *av, uint64_t now_ms);
 /* True when so much waits for that client that r's peers must not be read; peer_resume follows. */
 bool client_is_full(struct avedge *av, uint32_t conn, struct av_relay *r);
 void client_forget_relay(struct avedge *av, uint32_t conn);
-/* Stop / go on reading from that client: a peer does not take what it sends. */
+/* Stop / go on reading from that client: a peer does not take what it sends. As many go on as have
+ * stopped it. */
 void client_pause(struct avedge *av, uint32_t conn, bool pause);
+/* The same for throttle.c. */
+void client_throttle(struct avedge *av, uint32_t conn, bool on);
 int client_pools_new(struct avedge *av) ED_MUST_CHECK;
 void client_pools_free(struct avedge *av);
 /* A connection has an allocation now: it no longer counts among those that may be put out. */
@@ -171,6 +176,15 @@ void joint_close_all(struct av_relay *r);
 bool joint_from_client(struct joint *j, struct str bytes);
 void joint_client_drained(struct joint *j);
 void joint_client_gone(struct joint *j);
+/* Both sides of all joints are read, or not any more, as throttle_is_on says. */
+void joint_read_all(struct av_relay *r);
+
+/* throttle.c */
+void throttle_init(struct av_relay *r);
+void throttle_done(struct av_relay *r);
+/* Bytes of a stream of r have passed: is it to wait now? */
+void throttle_look(struct av_relay *r);
+bool throttle_is_on(const struct av_relay *r);
 
 /* peer.c */
 void peer_init(struct av_relay *r);
@@ -179,5 +193,7 @@ void peer_resume(struct av_relay *r);
 void peer_on_accept(void *arg, int fd, const struct addr *peer, const struct addr *local);
 void peer_send(struct av_relay *r, const struct addr *to, struct str bytes);
 void peer_close_all(struct av_relay *r);
+/* Peers are read, or not any more, as throttle_is_on says. */
+void peer_read_all(struct av_relay *r);
 
 #endif

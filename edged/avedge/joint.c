@@ -54,6 +54,13 @@ joint_down(struct joint *j)
 	}
 }
 
+/* The peer's side. */
+static void
+read_or_wait(struct joint *j)
+{
+	stream_pause(j->stream, !j->conn || j->peer_waits || throttle_is_on(j->relay));
+}
+
 static void
 on_up(struct stream *s, void *arg)
 {
@@ -72,13 +79,14 @@ on_bytes(struct stream *s, void *arg, struct str bytes)
 	struct joint *j = arg;
 	struct avedge *av = j->relay->av;
 
+	(void)s;
 	if (!j->conn)
 		return 0; /* shown again when it is bound; reading has stopped */
-	turn_server_carried(av->server, j->id, 1, (uint32_t)bytes.n);
+	turn_server_carried(av->server, j->id, 1, (uint32_t)bytes.n, loop_now_ms(av->loop));
 	if (!client_send_raw(av, j->conn, bytes, &j->peer_waits))
 		return ED_LIMIT; /* ends it: on_down */
-	if (j->peer_waits)
-		stream_pause(s, true);
+	throttle_look(j->relay);
+	read_or_wait(j);
 	return (ptrdiff_t)bytes.n;
 }
 
@@ -186,7 +194,8 @@ joint_bind(struct avedge *av, const struct turn_allocation *a, uint32_t id, uint
 		return;
 	}
 	j->conn = conn;
-	stream_pause(j->stream, false);
+	read_or_wait(j);
+	client_throttle(av, conn, throttle_is_on(j->relay));
 }
 
 void
@@ -210,7 +219,8 @@ joint_from_client(struct joint *j, struct str bytes)
 
 	if (stream_send(j->stream, STR_NONE, bytes) < 0)
 		return false;
-	turn_server_carried(av->server, j->id, 0, (uint32_t)bytes.n);
+	turn_server_carried(av->server, j->id, 0, (uint32_t)bytes.n, loop_now_ms(av->loop));
+	throttle_look(j->relay);
 	if (stream_pending(j->stream) > CLIENT_PAUSE && !j->client_waits) {
 		j->client_waits = true;
 		client_pause(av, j->conn, true);
@@ -224,7 +234,7 @@ joint_client_drained(struct joint *j)
 	if (!j->peer_waits)
 		return;
 	j->peer_waits = false;
-	stream_pause(j->stream, false);
+	read_or_wait(j);
 }
 
 void
@@ -233,6 +243,19 @@ joint_client_gone(struct joint *j)
 	turn_server_connection_closed(j->relay->av->server, j->id);
 	j->conn = 0;
 	joint_free(j);
+}
+
+void
+joint_read_all(struct av_relay *r)
+{
+	LIST_EACH(it, &r->joints)
+	{
+		struct joint *j = LIST_OF(it, struct joint, link);
+
+		read_or_wait(j);
+		if (j->conn)
+			client_throttle(r->av, j->conn, throttle_is_on(r));
+	}
 }
 
 void

@@ -3,6 +3,7 @@
  * avedge/notes.c: what operators see: log lines (docs/log-events.md, "av") and counters.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "avedge/internal.h"
 #include "proto/turn/allocation.h"
@@ -36,6 +37,8 @@ static struct stats_row counters[TURN_COUNT__N] = {
 	"Allocations counted by their worker alone: the shared table was full", 0},
     [TURN_COUNT_NO_PORT] = {"edged_av_no_port_total", STATS_COUNTER,
 	"Allocations refused for want of a relay port", 0},
+    [TURN_COUNT_THROTTLED] = {"edged_av_streams_throttled_total", STATS_COUNTER,
+	"Times that the streams of an allocation began to wait for a ceiling of bandwidth", 0},
 #define DROP(count, reason)                                                                        \
 	[count] = {"edged_av_packets_dropped_total{reason=\"" reason "\"}", STATS_COUNTER,         \
 	    "Packets dropped", 0}
@@ -139,6 +142,18 @@ note_ended(const struct turn_allocation *a, const char *why)
 	    " bytes_from_client=%" PRIu64 " bytes_from_peer=%" PRIu64,
 	    a->id, addr_str(&a->flow.client, client), why, a->packets[0], a->packets[1],
 	    a->bytes[0], a->bytes[1]);
+}
+
+void
+note_throttled(struct avedge *av, const struct turn_allocation *a, const char *scope)
+{
+	const struct turn_limits *lim = &av->conf.limits;
+	bool is_user = strcmp(scope, "user") == 0;
+	char client[ADDR_STR_LEN];
+
+	log_notice(AREA_TURN, "AVR-5004", "stream_throttled",
+	    "alloc=%u client=%s scope=%s kbit=%" PRIu64, a->id, addr_str(&a->flow.client, client),
+	    scope, is_user ? lim->kbit_per_user : lim->kbit_per_port);
 }
 
 /* Other workers hold ports of the range too: edgectl sessions shows all of them. */

@@ -57,6 +57,8 @@ peer_free(struct peer *p)
 
 	timer_cancel(&p->connect);
 	stream_close(p->stream);
+	if (p->client_waits)
+		client_pause(r->av, conn_of(r), false);
 	list_remove(&p->link);
 	r->n_peers--;
 	if (p->port)
@@ -72,10 +74,7 @@ peer_down(struct peer *p)
 	struct avedge *av = r->av;
 	struct turn_allocation *a = r->a;
 	struct addr addr = p->addr;
-	bool waited = p->client_waits;
 
-	if (waited)
-		client_pause(av, conn_of(r), false);
 	peer_free(p);
 	turn_server_peer_closed(av->server, a, &addr, loop_now_ms(av->loop), &av->acts);
 	egress_run(av);
@@ -136,6 +135,12 @@ piece(struct peer *p, struct str bytes)
 	return true;
 }
 
+static void
+read_or_wait(struct peer *p)
+{
+	stream_pause(p->stream, p->paused || throttle_is_on(p->relay));
+}
+
 static ptrdiff_t
 on_bytes(struct stream *s, void *arg, struct str bytes)
 {
@@ -153,10 +158,9 @@ on_bytes(struct stream *s, void *arg, struct str bytes)
 			return ED_NOMEM; /* ends it: on_down */
 		used += n;
 	}
-	if (client_is_full(r->av, conn_of(r), r)) {
-		p->paused = true;
-		stream_pause(p->stream, true);
-	}
+	p->paused = client_is_full(r->av, conn_of(r), r);
+	throttle_look(r);
+	read_or_wait(p);
 	return (ptrdiff_t)used;
 }
 
@@ -347,11 +351,16 @@ peer_resume(struct av_relay *r)
 	{
 		struct peer *p = LIST_OF(it, struct peer, link);
 
-		if (!p->paused)
-			continue;
 		p->paused = false;
-		stream_pause(p->stream, false);
+		read_or_wait(p);
 	}
+}
+
+void
+peer_read_all(struct av_relay *r)
+{
+	LIST_EACH(it, &r->peers)
+	read_or_wait(LIST_OF(it, struct peer, link));
 }
 
 void

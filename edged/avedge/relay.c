@@ -86,6 +86,7 @@ relay_new(struct avedge *av, struct turn_allocation *a, uint8_t transport)
 	r->conn = a ? a->flow.conn : 0;
 	list_init(&r->fast);
 	peer_init(r);
+	throttle_init(r);
 	return r;
 }
 
@@ -152,6 +153,7 @@ av_relay_close(struct av_relay *r)
 	if (!r)
 		return NULL;
 	kernel_forget(r);
+	throttle_done(r);
 	peer_close_all(r);
 	udp_close(r->udp);
 	listener_free(r->listen);

@@ -247,7 +247,9 @@ const struct conf_opt conf_opts[] = {
 	.rule = "DNS-01, DNS-02",
 	.slice = A | X,
 	.takes = CONF_TAKES_RESTART,
-	.doc = "Resolvers as \"address\" or \"address:port\"; empty: those of resolv.conf."},
+	.doc = "Resolvers as \"address\" or \"address:port\"; empty: those of resolv.conf. One "
+	       "behind the external interface is asked from the Access address, any other (on this "
+	       "machine, inside) from the address that the kernel takes."},
 };
 
 const size_t conf_n_opts = N(conf_opts);

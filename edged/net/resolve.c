@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "net/loop.h"
 #include "net/resolve_parse.h"
+#include "net/resolve_source.h"
 
 #define CACHE_MAX     3000u
 #define QUERIES_MAX   256u
@@ -77,6 +78,7 @@ struct resolve {
 	struct list queries;
 	unsigned n_queries, n_waiters;
 	struct event *events[SOCKETS_MAX];
+	struct resolve_source source;
 };
 
 static void
@@ -158,19 +160,6 @@ set_servers(struct resolve *r, const struct resolve_conf *conf)
 	return ares_set_servers_ports_csv(r->ares, list) == ARES_SUCCESS ? ED_OK : ED_MALFORMED;
 }
 
-static void
-set_source(struct resolve *r, const struct addr *bind)
-{
-	uint32_t v4;
-
-	if (bind->family == 4) {
-		memcpy(&v4, bind->ip, 4);
-		ares_set_local_ip4(r->ares, ntohl(v4));
-	} else if (bind->family == 6) {
-		ares_set_local_ip6(r->ares, bind->ip);
-	}
-}
-
 struct resolve *
 resolve_new(struct loop *l, const struct resolve_conf *conf)
 {
@@ -198,7 +187,8 @@ resolve_new(struct loop *l, const struct resolve_conf *conf)
 	r->up = true;
 	if (set_servers(r, conf) < 0)
 		return resolve_free(r);
-	set_source(r, &conf->bind);
+	resolve_source_init(&r->source, conf->device, conf->from);
+	resolve_source_use(&r->source, r->ares);
 	return r;
 }
 

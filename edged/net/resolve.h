@@ -34,7 +34,10 @@ struct resolve_answer {
 struct resolve_conf {
 	const char *const *servers; /* "ip[:port]"; NULL: resolv.conf */
 	uint8_t n_servers;
-	struct addr bind; /* source address; family 0: kernel's choice */
+	/* Servers behind this interface are asked from these (IPv4, IPv6; family 0: none), others
+	 * from where the kernel says. NULL: all. Read at resolve_new. */
+	const char *device;
+	struct addr from[2];
 };
 struct resolve *resolve_new(struct loop *l, const struct resolve_conf *conf);
 struct resolve *resolve_free(struct resolve *r);

@@ -32,6 +32,7 @@ struct scene {
 	struct event *ev;
 	char server[64];
 	int questions;
+	struct addr from; /* of the last one */
 	bool mute;
 	uint32_t ttl;
 	int waits; /* answers until the loop stops */
@@ -110,6 +111,7 @@ on_question(evutil_socket_t fd, short what, void *arg)
 	if (n < 17)
 		return;
 	s->questions++;
+	assert_int_equal(addr_from_sockaddr(&s->from, (struct sockaddr *)&from, from_len), ED_OK);
 	if (s->mute)
 		return;
 	while (at < (size_t)n && q[at]) {
@@ -166,7 +168,7 @@ on_stop(struct timer *t, uint64_t now_ms)
 }
 
 static void
-scene_up(struct scene *s)
+scene_up_on(struct scene *s, const char *device)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(in);
@@ -183,9 +185,18 @@ scene_up(struct scene *s)
 	s->ev = event_new(loop_base(s->l), s->fd, EV_READ | EV_PERSIST, on_question, s);
 	event_add(s->ev, NULL);
 	timer_init(&s->stop, on_stop);
-	assert_int_equal(addr_parse_ip(&conf.bind, STR("127.0.0.1")), ED_OK);
+	if (device) {
+		conf.device = device;
+		assert_int_equal(addr_parse_ip(&conf.from[0], STR("127.0.0.2")), ED_OK);
+	}
 	s->r = resolve_new(s->l, &conf);
 	assert_non_null(s->r);
+}
+
+static void
+scene_up(struct scene *s)
+{
+	scene_up_on(s, NULL);
 }
 
 static void
@@ -280,6 +291,25 @@ test_hosts_file(void **state)
 	assert_true(addr_is_loopback(&g.a.addrs[0]));
 	assert_int_equal(s.questions, 0);
 	scene_down(&s);
+}
+
+/* A server behind the interface is asked from the address given, another one is not. */
+static void
+test_source(void **state)
+{
+	static const struct {
+		const char *device, *from;
+	} rows[] = {{"lo", "127.0.0.2"}, {"no-such-device", "127.0.0.1"}, {"", "127.0.0.1"}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct scene s;
+		char from[ADDR_STR_LEN];
+
+		scene_up_on(&s, rows[i].device);
+		assert_int_equal(host(&s, "fe.contoso.net").a.err, ED_OK);
+		assert_string_equal(addr_ip_str(&s.from, from), rows[i].from);
+		scene_down(&s);
+	}
 }
 
 static void
@@ -430,6 +460,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_host),
 	    cmocka_unit_test(test_hosts_file),
+	    cmocka_unit_test(test_source),
 	    cmocka_unit_test(test_negative),
 	    cmocka_unit_test(test_srv),
 	    cmocka_unit_test(test_together_and_cancel),

@@ -144,7 +144,7 @@ class Turn:
 
     def data_connection(self, connection_id):
         """A socket that carries that connection's bytes (RFC 6062 4.3)."""
-        d = Turn(self.lab, self.host, self.server, self.user.decode(), self.password.decode(), self.how)
+        d = type(self)(self.lab, self.host, self.server, self.user.decode(), self.password.decode(), self.how)
         d.realm, d.nonce, d.key = self.realm, self.nonce, self.key
         d.request(CONNECTION_BIND, attr(0x2a, connection_id))
         return d

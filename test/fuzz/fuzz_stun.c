@@ -238,6 +238,7 @@ connection(struct world *w, uint8_t detail)
 {
 	struct turn_allocation *a = w->a[detail & 7];
 	struct addr from = {.family = 4, .port = 40000, .ip = {8, 8, 8, 8}};
+	const char *tell;
 
 	switch (detail >> 3 & 3) {
 	case 0:
@@ -252,7 +253,9 @@ connection(struct world *w, uint8_t detail)
 		run(w);
 		break;
 	default:
-		turn_server_carried(w->s, w->connection, detail >> 5 & 1, 100);
+		turn_server_carried(w->s, w->connection, detail >> 5 & 1, 100, w->now_ms);
+		if (a)
+			must(turn_server_stream_wait(w->s, a, w->now_ms, &tell) <= 1000);
 		turn_server_connection_closed(w->s, w->connection);
 	}
 }

@@ -90,6 +90,7 @@ struct turn_allocation {
 	uint8_t state;
 	uint8_t transport; /* of its relayed address: enum turn_transport */
 	bool traffic;      /* since expires_ms was set */
+	bool waits, told;  /* streams: for a ceiling of bandwidth, now; once at least */
 	bool wants[2];     /* families still to be opened */
 	bool pair;         /* the port above was asked for too */
 	bool has_token;

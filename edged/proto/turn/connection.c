@@ -300,17 +300,12 @@ turn_server_connection_closed(struct turn_server *s, uint32_t id)
 }
 
 void
-turn_server_carried(struct turn_server *s, uint32_t id, int dir, uint32_t n)
+turn_server_carried(struct turn_server *s, uint32_t id, int dir, uint32_t n, uint64_t now_ms)
 {
 	struct turn_connection *c = find(s, id);
 
-	if (!c)
-		return;
-	c->a->traffic = true;
-	c->a->packets[dir]++;
-	c->a->bytes[dir] += n;
-	s->count[dir ? TURN_COUNT_FROM_PEER : TURN_COUNT_FROM_CLIENT]++;
-	s->count[dir ? TURN_COUNT_BYTES_FROM_PEER : TURN_COUNT_BYTES_FROM_CLIENT] += n;
+	if (c)
+		turn_owe(s, c->a, dir, n, now_ms);
 }
 
 bool

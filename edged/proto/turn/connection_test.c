@@ -161,8 +161,8 @@ test_connect(void **state)
 	data_client(&e, &c, "198.18.0.9:7003", 3);
 	assert_int_equal(bind_on(&e, id), 400); /* once only */
 
-	turn_server_carried(w.s, id, 0, 100);
-	turn_server_carried(w.s, id, 1, 50);
+	turn_server_carried(w.s, id, 0, 100, w.now_ms);
+	turn_server_carried(w.s, id, 1, 50, w.now_ms);
 	assert_int_equal(w.a->bytes[0], 100);
 	assert_int_equal(w.a->bytes[1], 50);
 	world_pass(&w, 40000); /* bound: no timer any more */

@@ -18,6 +18,7 @@
 #define TURN_CONNECT_MS     30000u /* RFC 6062 5.2, 5.3: to connect, and to be bound */
 #define TURN_RESERVATION_MS 30000u
 #define TURN_RESERVATIONS   256u   /* of one worker */
+#define TURN_STREAM_WAIT_MS 1000u  /* a reload may have lifted the ceiling then */
 #define TURN_SILENCE_MS     10000u /* behind too many wrong signatures */
 #define TURN_PENDING_MS     6000u
 #define TURN_PENDING_BYTES  1500u
@@ -112,8 +113,13 @@ void turn_end(
 /* Closes its relays, keeps it for retransmissions of request id. */
 void turn_release(struct turn_request *q);
 void turn_reap(struct turn_server *s);
+
+/* pay.c */
 /* Bandwidth of port and user; counts traffic. False: drop. */
 bool turn_pay(
+    struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, uint64_t now_ms);
+/* The same for a stream's, which have been read: turn_server_stream_wait says what follows. */
+void turn_owe(
     struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, uint64_t now_ms);
 
 /* auth.c */

@@ -13,6 +13,7 @@
 #include "proto/stun/classify.h"
 #include "proto/stun/types.h"
 #include "proto/turn/internal.h"
+#include "proto/turn/shared.h"
 
 const struct turn_limits turn_limits_default = {
     .allocations = 10000,
@@ -179,6 +180,8 @@ judge_again(struct turn_server *s, struct turn_allocation *a)
 void
 turn_server_set_conf(struct turn_server *s, const struct turn_conf *conf)
 {
+	bool forgive = s->conf.limits.kbit_per_user != conf->limits.kbit_per_user;
+
 	/* Secrets and hash key stay: nonces and tables of running clients hang on them. */
 	memcpy(s->conf.realm, conf->realm, sizeof(s->conf.realm));
 	memcpy(s->conf.listeners, conf->listeners, sizeof(s->conf.listeners));
@@ -189,7 +192,13 @@ turn_server_set_conf(struct turn_server *s, const struct turn_conf *conf)
 	s->conf.tcp_allocations = conf->tcp_allocations;
 	for (size_t i = 0; i < TURN_WHEEL; i++)
 		LIST_EACH(it, &s->wheel[i])
-	judge_again(s, LIST_OF(it, struct turn_allocation, due));
+		{
+			struct turn_allocation *a = LIST_OF(it, struct turn_allocation, due);
+
+			judge_again(s, a);
+			if (forgive && a->is_shared)
+				turn_shared_forgive(s->conf.shared, a->shared);
+		}
 }
 
 static void
@@ -434,9 +443,9 @@ turn_count_name(enum turn_count c)
 	    "bytes_from_client", "bytes_from_peer", "bindings", "challenges", "allocated",
 	    "allocated_tcp", "ended", "ended_tcp", "auth_failures", "auth_failures_tcp",
 	    "integrity_not_sha1", "user_limit", "user_limit_tcp", "not_shared", "no_port",
-	    "malformed", "no_allocation", "rate", "amplification", "keys_waiting", "integrity",
-	    "replay", "peer_policy", "no_permission", "bandwidth", "multiplex", "too_long",
-	    "other"};
+	    "throttled", "malformed", "no_allocation", "rate", "amplification", "keys_waiting",
+	    "integrity", "replay", "peer_policy", "no_permission", "bandwidth", "multiplex",
+	    "too_long", "other"};
 
 	return c < TURN_COUNT__N ? names[c] : "unknown";
 }

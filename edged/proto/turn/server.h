@@ -174,6 +174,7 @@ enum turn_count {               /* names in turn_count_name */
 	TURN_COUNT_USER_LIMIT_TCP,
 	TURN_COUNT_NOT_SHARED, /* an allocation that no room was left for in the shared table */
 	TURN_COUNT_NO_PORT,
+	TURN_COUNT_THROTTLED, /* streams of an allocation began to wait for a ceiling */
 	TURN_COUNT_DROP_MALFORMED,
 	TURN_COUNT_DROP_NO_ALLOCATION,
 	TURN_COUNT_DROP_RATE,
@@ -251,7 +252,17 @@ void turn_server_connected(
 uint32_t turn_server_attempt(struct turn_server *s, struct turn_allocation *a,
     const struct addr *from, uint64_t now_ms, struct turn_acts *acts) ED_MUST_CHECK;
 void turn_server_connection_closed(struct turn_server *s, uint32_t id);
-void turn_server_carried(struct turn_server *s, uint32_t id, int dir, uint32_t n);
+void turn_server_carried(struct turn_server *s, uint32_t id, int dir, uint32_t n, uint64_t now_ms);
+/*
+ * Nothing can be dropped from a stream: above a ceiling of bandwidth it waits. For how many ms
+ * nothing is to be read from any stream of a, neither the client's (its control connection in the
+ * MS dialect, those that ConnectionBind has joined) nor peers'; 0: read on. To be asked when bytes
+ * of one have passed, and again when that time is over: it may be only a part of the time, others
+ * of the same user pay too, and a reload changes the ceilings. *ret_tell: "port" or "user", once
+ * for each allocation; otherwise NULL.
+ */
+uint32_t turn_server_stream_wait(
+    struct turn_server *s, struct turn_allocation *a, uint64_t now_ms, const char **ret_tell);
 void turn_server_flow_closed(
     struct turn_server *s, const struct turn_flow *flow, uint64_t now_ms, struct turn_acts *acts);
 /* Ends at most one allocation whose time has come; true: call again. */

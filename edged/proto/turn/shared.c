@@ -112,22 +112,51 @@ turn_shared_put(struct turn_shared *t, unsigned worker, uint32_t slot)
 		atomic_fetch_sub(&t->v[slot].n[worker], 1);
 }
 
-bool
-turn_shared_pay(struct turn_shared *t, uint32_t slot, uint64_t kbit, uint32_t n, uint64_t now_ms)
+/* Moves paid_us on by what n bytes cost; when it is limited, not beyond now: false. */
+static bool
+spend(struct entry *e, uint64_t kbit, uint32_t n, uint64_t now_ms, bool is_limited)
 {
-	uint64_t now_us = now_ms * 1000, cost_us, old, from;
-	struct entry *e;
+	uint64_t now_us = now_ms * 1000, cost_us = (uint64_t)n * 8000 / kbit, from;
+	uint64_t old = atomic_load_explicit(&e->paid_us, memory_order_relaxed);
 
-	if (kbit == 0 || slot >= TURN_SHARED_ENTRIES)
-		return true;
-	e = &t->v[slot];
-	cost_us = (uint64_t)n * 8000 / kbit;
-	old = atomic_load_explicit(&e->paid_us, memory_order_relaxed);
 	do {
 		from = old + SECOND_US < now_us ? now_us - SECOND_US : old;
-		if (from + cost_us > now_us)
+		if (is_limited && from + cost_us > now_us)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(
 	    &e->paid_us, &old, from + cost_us, memory_order_relaxed, memory_order_relaxed));
 	return true;
+}
+
+bool
+turn_shared_pay(struct turn_shared *t, uint32_t slot, uint64_t kbit, uint32_t n, uint64_t now_ms)
+{
+	if (kbit == 0 || slot >= TURN_SHARED_ENTRIES)
+		return true;
+	return spend(&t->v[slot], kbit, n, now_ms, true);
+}
+
+void
+turn_shared_owe(struct turn_shared *t, uint32_t slot, uint64_t kbit, uint32_t n, uint64_t now_ms)
+{
+	if (kbit && slot < TURN_SHARED_ENTRIES)
+		(void)spend(&t->v[slot], kbit, n, now_ms, false);
+}
+
+uint64_t
+turn_shared_wait_ms(const struct turn_shared *t, uint32_t slot, uint64_t kbit, uint64_t now_ms)
+{
+	uint64_t open_us;
+
+	if (kbit == 0 || slot >= TURN_SHARED_ENTRIES)
+		return 0;
+	open_us = atomic_load_explicit(&t->v[slot].paid_us, memory_order_relaxed) + SECOND_US / 2;
+	return open_us <= now_ms * 1000 ? 0 : open_us / 1000 - now_ms + 1;
+}
+
+void
+turn_shared_forgive(struct turn_shared *t, uint32_t slot)
+{
+	if (slot < TURN_SHARED_ENTRIES)
+		atomic_store_explicit(&t->v[slot].paid_us, 0, memory_order_relaxed);
 }

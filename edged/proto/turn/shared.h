@@ -44,5 +44,13 @@ void turn_shared_put(struct turn_shared *t, unsigned worker, uint32_t slot);
 /* Bandwidth, one second's worth at most; kbit 0: no limit. */
 bool turn_shared_pay(
     struct turn_shared *t, uint32_t slot, uint64_t kbit, uint32_t n, uint64_t now_ms);
+/* The same for streams, as turn_bucket_owe and turn_bucket_wait_ms (turn/source.h). */
+void turn_shared_owe(
+    struct turn_shared *t, uint32_t slot, uint64_t kbit, uint32_t n, uint64_t now_ms);
+uint64_t turn_shared_wait_ms(
+    const struct turn_shared *t, uint32_t slot, uint64_t kbit, uint64_t now_ms);
+/* The ceiling is another one now: what is owed is kept as time, and would be far too much (or too
+ * little) of it. As if the user had come just now. */
+void turn_shared_forgive(struct turn_shared *t, uint32_t slot);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define LONGEST_MS (1u << 24) /* of a bucket's debt; more would not fit its numbers */
+
 struct entry {
 	uint32_t last_ms; /* wraps; differences count */
 	uint32_t used;    /* thousandths of what has been taken and not come back */
@@ -78,27 +80,60 @@ turn_source_silence(struct turn_sources *s, enum turn_source_kind kind,
 	s->v[kind][slot_of(s, from)].used += ms * rate->per_s;
 }
 
+/* In bytes, when it is full. */
+static int64_t
+second_of(uint64_t kbit)
+{
+	return (int64_t)(kbit * 125);
+}
+
+static void
+refill(struct turn_bucket *b, uint64_t kbit, uint64_t now_ms)
+{
+	int64_t full = second_of(kbit);
+	uint64_t passed = now_ms - b->last_ms;
+
+	if (passed == 0)
+		return;
+	if (passed > LONGEST_MS)
+		passed = LONGEST_MS;
+	/* last_ms 0 is a fresh bucket: full */
+	if (b->last_ms == 0 || b->bytes + (int64_t)(passed * kbit / 8) > full)
+		b->bytes = full;
+	else
+		b->bytes += (int64_t)(passed * kbit / 8);
+	b->last_ms = now_ms;
+}
+
 bool
 turn_bucket_take(struct turn_bucket *b, uint64_t kbit, uint32_t n, uint64_t now_ms)
 {
-	int64_t full;
-
 	if (kbit == 0)
 		return true;
-	full = (int64_t)(kbit * 125);
-	if (now_ms != b->last_ms) {
-		uint64_t passed = now_ms - b->last_ms;
-
-		/* last_ms 0 is a fresh bucket: full */
-		if (b->last_ms == 0 || passed >= 1000 ||
-		    b->bytes + (int64_t)(passed * kbit / 8) > full)
-			b->bytes = full;
-		else
-			b->bytes += (int64_t)(passed * kbit / 8);
-		b->last_ms = now_ms;
-	}
+	refill(b, kbit, now_ms);
 	if (b->bytes < (int64_t)n)
 		return false;
 	b->bytes -= n;
 	return true;
+}
+
+void
+turn_bucket_owe(struct turn_bucket *b, uint64_t kbit, uint32_t n, uint64_t now_ms)
+{
+	if (kbit == 0)
+		return;
+	refill(b, kbit, now_ms);
+	b->bytes -= n;
+}
+
+uint64_t
+turn_bucket_wait_ms(struct turn_bucket *b, uint64_t kbit, uint64_t now_ms)
+{
+	int64_t missing;
+
+	if (kbit == 0)
+		return 0;
+	refill(b, kbit, now_ms);
+	missing = second_of(kbit) / 2 - b->bytes;
+	return missing <= 0 ? 0 : (uint64_t)missing * 8 / kbit + 1;
 }

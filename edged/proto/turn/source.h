@@ -50,5 +50,12 @@ struct turn_bucket {
 	int64_t bytes;
 };
 bool turn_bucket_take(struct turn_bucket *b, uint64_t kbit, uint32_t n, uint64_t now_ms);
+/*
+ * For streams, whose bytes have been read before they are counted: they are owed, the bucket goes
+ * below nothing; and how many ms nothing more is to be read, until half of a second's worth is
+ * there. The other half is for the datagrams that share the bucket: they cannot wait.
+ */
+void turn_bucket_owe(struct turn_bucket *b, uint64_t kbit, uint32_t n, uint64_t now_ms);
+uint64_t turn_bucket_wait_ms(struct turn_bucket *b, uint64_t kbit, uint64_t now_ms);
 
 #endif
