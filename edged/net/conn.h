@@ -25,6 +25,7 @@
 #include "base/str.h"
 
 struct conn;
+struct histogram; /* base/histogram.h */
 struct loop;
 struct tls_ctx;   /* net/tls.h */
 struct tls_facts; /* net/tls.h: peer names, chain verdict, version */
@@ -117,6 +118,9 @@ void conn_send_now(struct conn *c);
 void conn_shutdown_write(struct conn *c);
 
 size_t conn_output_pending(const struct conn *c);
+/* How long output stayed here until its socket had taken it, over all connections of this process:
+ * one count for what was sealed together, 0 when it left in the round that made it. */
+const struct histogram *conn_queue_delay(void);
 /* Stop / go on reading (back-pressure). on_bytes is not called while paused. */
 void conn_pause(struct conn *c, bool pause);
 /* Deadline by which the room wants its open message complete; 0 lifts it. Ends as CONN_END_IDLE. */

@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 #include <cmocka.h>
 
+#include "base/histogram.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -468,6 +469,52 @@ test_verify(void **state)
 	}
 }
 
+/* Pieces of output that have left, of all connections so far. */
+static uint64_t
+pieces_left(void)
+{
+	const struct histogram *h = conn_queue_delay();
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		n += h->n[i];
+	return n;
+}
+
+/* Output is counted when it has left: at once, or when the peer reads again. Handshakes are not. */
+static void
+test_queue_delay(void **state)
+{
+	uint64_t before = pieces_left(), sum_us = conn_queue_delay()->sum_us;
+	struct scene s;
+
+	scene_up(&s);
+	s.client.close_on_up = true;
+	scene_open(&s);
+	scene_run(&s);
+	scene_down(&s);
+	assert_int_equal(pieces_left(), before);
+	scene_up(&s);
+	snprintf(s.client.text, sizeof(s.client.text), "one");
+	s.server.close_on_bytes = true;
+	scene_open(&s);
+	scene_run(&s);
+	scene_down(&s);
+	assert_int_equal(pieces_left(), before + 1);
+	assert_int_equal(conn_queue_delay()->sum_us, sum_us); /* in the round that made it */
+	scene_up(&s);
+	s.ops = &relay_ops;
+	s.client.pump = s.client.greedy = true;
+	s.client.total = 8000000;
+	s.lim.output = 9000000;
+	s.server.pause_on_bytes = true;
+	s.server.end_on_eof = true;
+	scene_open(&s);
+	scene_run(&s);
+	scene_down(&s);
+	assert_true(pieces_left() >= before + 1 + 8000000 / 160000); /* none is longer */
+}
+
 /* Nothing is lost or reordered while the receiver stops and goes, and eats in odd pieces. */
 static void
 test_bulk(void **state)
@@ -910,6 +957,7 @@ main(void)
 	    cmocka_unit_test(test_facts),
 	    cmocka_unit_test(test_verify),
 	    cmocka_unit_test(test_bulk),
+	    cmocka_unit_test(test_queue_delay),
 	    cmocka_unit_test(test_half_close_in_order),
 	    cmocka_unit_test(test_output_full),
 	    cmocka_unit_test(test_room_refuses),
