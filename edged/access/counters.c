@@ -34,30 +34,6 @@ struct stats_row access_counters[CNT__N] = {
 	    "TLS handshakes that failed", 0},
     [CNT_TLS_TIMEOUT] = {"edged_tls_handshake_failures_total{side=\"external\",reason=\"timeout\"}",
 	STATS_COUNTER, "TLS handshakes that failed", 0},
-    [CNT_REQ_IN_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"external\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_REQ_IN_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"internal\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_IN_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"external\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_IN_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"internal\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_REQ_OUT_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"external\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_REQ_OUT_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"internal\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_OUT_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"external\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_OUT_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"internal\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
     [CNT_KEEPALIVES] = {"edged_sip_keepalives_total", STATS_COUNTER, "CRLF keep-alives received",
 	0},
     [CNT_DROP_MALFORMED] = {"edged_sip_requests_dropped_total{reason=\"malformed\"}", STATS_COUNTER,
@@ -209,6 +185,46 @@ struct stats_row access_counters[CNT__N] = {
     [CNT_SIGNED_IN] = {"edged_sip_signed_in", STATS_GAUGE, "Client connections that have signed in",
 	0},
 };
+
+#define MESSAGE(n, dir, side, method)                                                              \
+	[n] = {"edged_sip_messages_total{dir=\"" dir "\",side=\"" side "\",method=\"" method       \
+	       "\"}",                                                                              \
+	    STATS_COUNTER, "SIP messages", 0}
+#define MESSAGES(dir, side)                                                                        \
+	{                                                                                          \
+		MESSAGE(SIP_METHOD_OTHER, dir, side, "other"),                                     \
+		    MESSAGE(SIP_INVITE, dir, side, "INVITE"), MESSAGE(SIP_ACK, dir, side, "ACK"),  \
+		    MESSAGE(SIP_BYE, dir, side, "BYE"), MESSAGE(SIP_CANCEL, dir, side, "CANCEL"),  \
+		    MESSAGE(SIP_REGISTER, dir, side, "REGISTER"),                                  \
+		    MESSAGE(SIP_OPTIONS, dir, side, "OPTIONS"),                                    \
+		    MESSAGE(SIP_MESSAGE, dir, side, "MESSAGE"),                                    \
+		    MESSAGE(SIP_SUBSCRIBE, dir, side, "SUBSCRIBE"),                                \
+		    MESSAGE(SIP_NOTIFY, dir, side, "NOTIFY"),                                      \
+		    MESSAGE(SIP_BENOTIFY, dir, side, "BENOTIFY"),                                  \
+		    MESSAGE(SIP_INFO, dir, side, "INFO"), MESSAGE(SIP_REFER, dir, side, "REFER"),  \
+		    MESSAGE(SIP_UPDATE, dir, side, "UPDATE"),                                      \
+		    MESSAGE(SIP_PRACK, dir, side, "PRACK"),                                        \
+		    MESSAGE(SIP_PUBLISH, dir, side, "PUBLISH"),                                    \
+		    MESSAGE(SIP_SERVICE, dir, side, "SERVICE"),                                    \
+		    MESSAGE(SIP_NEGOTIATE, dir, side, "NEGOTIATE"),                                \
+		    MESSAGE(MESSAGE_RESPONSE, dir, side, "response"),                              \
+	}
+struct stats_row access_messages[2][2][MESSAGE__N] = {
+    {MESSAGES("in", "external"), MESSAGES("in", "internal")},
+    {MESSAGES("out", "external"), MESSAGES("out", "internal")},
+};
+
+struct histogram access_processing;
+
+void
+counters_register(void)
+{
+	stats_register(access_counters, CNT__N);
+	stats_register(access_messages[0][0], sizeof(access_messages) / sizeof(struct stats_row));
+	stats_register_histogram("edged_sip_processing_seconds",
+	    "From reading a SIP message until it has been dealt with, waits included",
+	    &access_processing);
+}
 
 enum access_counter
 counter_of_status(unsigned status)

@@ -510,7 +510,7 @@ send_on(struct request *q, struct flow *to)
 		response_txn_free(ax, x);
 		return ED_OK;
 	}
-	if (egress_edits(to, &e, true) < 0) {
+	if (egress_edits(to, &e, q->m->method) < 0) {
 		response_txn_free(ax, x);
 		return ED_GONE;
 	}
@@ -551,7 +551,7 @@ cancel(struct request *q, struct txn *x)
 	if (!text.p)
 		return;
 	if (x->state == TXN_PROCEEDING) {
-		x->cancel_sent = egress_text(x->to, text, true) == ED_OK;
+		x->cancel_sent = egress_text(x->to, text, SIP_CANCEL) == ED_OK;
 		txn_wait_b(&ax->txns, x, ax->now_ms);
 		return;
 	}

@@ -140,6 +140,14 @@ net_clock_s(void *net)
 	return (uint64_t)time(NULL);
 }
 
+static uint64_t
+net_spent_us(void *net)
+{
+	const struct room *room = net;
+
+	return loop_spent_us(room->loop);
+}
+
 static void
 on_resolved(void *arg, const struct resolve_answer *ans)
 {
@@ -348,6 +356,7 @@ static const struct access_ops access_ops = {
     .random = net_random,
     .now_ms = net_now_ms,
     .clock_s = net_clock_s,
+    .spent_us = net_spent_us,
     .each_list = net_each_list,
 };
 
@@ -634,7 +643,10 @@ room_start(struct svc *s, void **ret_room, const char **ret_why)
 	room->loop = svc_loop(s);
 	for (uint32_t i = 0; i < NEXTHOP_SOURCES_MAX; i++)
 		room->sources[i] = (struct room_source){room, i};
-	stats_register(access_counters, CNT__N);
+	counters_register();
+	stats_register_histogram("edged_sip_outgoing_queue_delay_seconds",
+	    "How long output waited for its connection, once for what left together",
+	    conn_queue_delay());
 	room->ring = token_ring_new();
 	r = room->ring ? refresh_ring(room) : ED_NOMEM;
 	if (r < 0)

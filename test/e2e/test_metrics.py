@@ -22,7 +22,7 @@ ALERTS = os.path.join(TOP, "deploy", "prometheus", "edged-alerts.yml")
 # edged_av_packets_dropped_total{reason="bandwidth"}), XMPP, replication.
 WANTED = {
     "edged_sip_connections": {"side", "kind"}, "edged_sip_connections_refused_total": {"reason"}, "edged_sip_flow_controlled_connections": set(),
-    "edged_sip_sends_timed_out_total": set(), "edged_sip_messages_total": {"dir", "side", "kind"}, "edged_sip_requests_dropped_total": {"reason"},
+    "edged_sip_sends_timed_out_total": set(), "edged_sip_messages_total": {"dir", "side", "method"}, "edged_sip_requests_dropped_total": {"reason"},
     "edged_sip_responses_total": {"code"}, "edged_sip_dropped_total": {"reason"}, "edged_tls_handshake_failures_total": {"side", "reason"},
     "edged_federation_partners": {"state"}, "edged_federation_watchlisted": set(), "edged_mras_requests_total": {"result"},
     "edged_av_allocations": {"transport"}, "edged_av_authentication_failures_total": {"transport"},
