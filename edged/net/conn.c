@@ -497,3 +497,9 @@ conn_end_detail(const struct conn *c)
 {
 	return c->tls.detail ? c->tls.detail : "";
 }
+
+enum tls_end
+conn_tls_end(const struct conn *c)
+{
+	return (enum tls_end)c->tls.end;
+}

@@ -23,12 +23,11 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "net/tls.h"
 
 struct conn;
 struct histogram; /* base/histogram.h */
 struct loop;
-struct tls_ctx;   /* net/tls.h */
-struct tls_facts; /* net/tls.h: peer names, chain verdict, version */
 
 enum conn_end {         /* why a connection ended; names for logs and counters in conn_end_name */
 	CONN_END_LOCAL, /* conn_close by the room */
@@ -134,5 +133,7 @@ uint64_t conn_bytes_out(const struct conn *c);
 const char *conn_end_name(enum conn_end why);
 /* Text of the last TLS or socket error for the log; "" if none. Valid inside on_down. */
 const char *conn_end_detail(const struct conn *c);
+/* Of CONN_END_TLS_FAILED: the kind of it. Valid inside on_down. */
+enum tls_end conn_tls_end(const struct conn *c);
 
 #endif

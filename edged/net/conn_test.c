@@ -27,6 +27,7 @@ struct end { /* one side of a scene */
 	struct conn *c;
 	int ups, downs, drains, eofs;
 	enum conn_end why;
+	enum tls_end tls;
 	char detail[256];
 	size_t got, sent, total;
 	size_t eat; /* bytes used per call at most; 0: all */
@@ -115,6 +116,7 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 	e->downs++;
 	assert_int_equal(e->downs, 1);
 	e->why = why;
+	e->tls = conn_tls_end(c);
 	snprintf(e->detail, sizeof(e->detail), "%s", conn_end_detail(c));
 	e->c = NULL;
 	if (++e->s->downs >= e->s->want_downs)
@@ -447,12 +449,18 @@ verify_one(const struct verify_case *v)
 	assert_int_equal(s.server.ups, v->up);
 	if (v->client_says || v->up)
 		assert_int_equal(s.client.ups, v->up);
-	if (v->server_says)
+	if (v->server_says) {
 		assert_int_equal(s.server.why, CONN_END_TLS_FAILED);
+		assert_int_equal(s.server.tls, TLS_END_CERTIFICATE);
+	}
 	if (v->server_says && !strstr(s.server.detail, v->server_says))
 		fail_msg("server: %s", s.server.detail);
-	if (v->client_says)
+	if (v->client_says) {
 		assert_int_equal(s.client.why, CONN_END_TLS_FAILED);
+		assert_int_equal(s.client.tls, TLS_END_CERTIFICATE);
+	}
+	if (v->client_says && s.server.why == CONN_END_TLS_FAILED)
+		assert_int_equal(s.server.tls, TLS_END_ALERT);
 	if (v->client_says && !strstr(s.client.detail, v->client_says))
 		fail_msg("client: %s", s.client.detail);
 	scene_down(&s);
@@ -711,6 +719,8 @@ test_raw_peers(void **state)
 		if (s.server.why != raw_cases[i].why || !strstr(s.server.detail, raw_cases[i].says))
 			fail_msg(
 			    "case %zu: %s, %s", i, conn_end_name(s.server.why), s.server.detail);
+		if (raw_cases[i].why == CONN_END_TLS_FAILED)
+			assert_int_equal(s.server.tls, TLS_END_NOT_TLS);
 		assert_int_equal(s.server.ups, 0);
 		if (fd >= 0)
 			close(fd);
