@@ -26,14 +26,19 @@ struct stats_row access_counters[CNT__N] = {
 	"Connections refused before a message was read", 0},
     [CNT_REFUSED_NAME] = {"edged_sip_connections_refused_total{reason=\"name_not_trusted\"}",
 	STATS_COUNTER, "Connections refused before a message was read", 0},
-    [CNT_TLS_FAILED_EXTERNAL] =
-	{"edged_tls_handshake_failures_total{side=\"external\",reason=\"tls\"}", STATS_COUNTER,
-	    "TLS handshakes that failed", 0},
-    [CNT_TLS_FAILED_INTERNAL] =
-	{"edged_tls_handshake_failures_total{side=\"internal\",reason=\"tls\"}", STATS_COUNTER,
-	    "TLS handshakes that failed", 0},
-    [CNT_TLS_TIMEOUT] = {"edged_tls_handshake_failures_total{side=\"external\",reason=\"timeout\"}",
-	STATS_COUNTER, "TLS handshakes that failed", 0},
+#define TLS(count, side, why)                                                                      \
+	[count] = {"edged_tls_handshake_failures_total{side=\"" side "\",reason=\"" why "\"}",     \
+	    STATS_COUNTER, "TLS handshakes that failed, accepted and opened by us", 0}
+#define TLS_SIDE(first, side)                                                                      \
+	TLS(first, side, "timeout"), TLS((first) + 1, side, "closed"),                             \
+	    TLS((first) + 2 + TLS_END_OTHER, side, "other"),                                       \
+	    TLS((first) + 2 + TLS_END_CERTIFICATE, side, "certificate"),                           \
+	    TLS((first) + 2 + TLS_END_ALERT, side, "alert"),                                       \
+	    TLS((first) + 2 + TLS_END_NOT_TLS, side, "not_tls"),                                   \
+	    TLS((first) + 2 + TLS_END_PARAMETERS, side, "parameters"),                             \
+	    TLS((first) + 2 + TLS_END_KEY, side, "key")
+    TLS_SIDE(CNT_TLS_EXTERNAL, "external"),
+    TLS_SIDE(CNT_TLS_INTERNAL, "internal"),
     [CNT_KEEPALIVES] = {"edged_sip_keepalives_total", STATS_COUNTER, "CRLF keep-alives received",
 	0},
     [CNT_DROP_MALFORMED] = {"edged_sip_requests_dropped_total{reason=\"malformed\"}", STATS_COUNTER,
@@ -57,6 +62,11 @@ struct stats_row access_counters[CNT__N] = {
     [CNT_DROP_OUTPUT_FULL] = {"edged_sip_requests_dropped_total{reason=\"output_full\"}",
 	STATS_COUNTER, "Requests that went no further", 0},
     [CNT_DROP_UNKNOWN_DOMAIN] = {"edged_sip_dropped_total{reason=\"unknown_domain\"}",
+	STATS_COUNTER, "Messages refused because of their domain", 0},
+    [CNT_DROP_PROVIDER_DOMAIN] =
+	{"edged_sip_dropped_total{reason=\"unauthorized_provider_domain\"}", STATS_COUNTER,
+	    "Messages refused because of their domain", 0},
+    [CNT_DROP_INCOMPATIBLE_DOMAIN] = {"edged_sip_dropped_total{reason=\"incompatible_domain\"}",
 	STATS_COUNTER, "Messages refused because of their domain", 0},
     [CNT_DROP_RES_NO_TXN] = {"edged_sip_responses_dropped_total{reason=\"no_txn\"}", STATS_COUNTER,
 	"Responses that went no further", 0},

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/histogram.h"
+#include "net/tls.h"
 #include "sipparse/msg.h"
 #include "svc/stats.h"
 
@@ -26,10 +27,9 @@ enum access_counter {
 	CNT_REFUSED_RATE,
 	CNT_REFUSED_DRAIN,
 	CNT_REFUSED_NAME,
-	CNT_TLS_FAILED_EXTERNAL,
-	CNT_TLS_FAILED_INTERNAL,
-	CNT_TLS_TIMEOUT,
-	CNT_KEEPALIVES,
+	CNT_TLS_EXTERNAL, /* handshakes that failed: timeout, closed, then by enum tls_end */
+	CNT_TLS_INTERNAL = CNT_TLS_EXTERNAL + 2 + TLS_END__N,
+	CNT_KEEPALIVES = CNT_TLS_INTERNAL + 2 + TLS_END__N,
 	CNT_DROP_MALFORMED, /* requests dropped, by reason */
 	CNT_DROP_POLICY,
 	CNT_DROP_FOREIGN_ROUTE,
@@ -41,6 +41,8 @@ enum access_counter {
 	CNT_DROP_ACK,
 	CNT_DROP_OUTPUT_FULL,
 	CNT_DROP_UNKNOWN_DOMAIN, /* of edged_sip_dropped_total */
+	CNT_DROP_PROVIDER_DOMAIN,
+	CNT_DROP_INCOMPATIBLE_DOMAIN,
 	CNT_DROP_RES_NO_TXN,
 	CNT_DROP_RES_WRONG_FLOW,
 	CNT_DROP_RES_VIAS,

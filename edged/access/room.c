@@ -240,16 +240,36 @@ on_bytes(struct conn *c, void *arg, struct str bytes)
 	return access_flow_bytes(f, bytes);
 }
 
+/* That a peer cannot be reached at all is no matter of TLS. */
+static void
+count_failed(const struct conn *c, const struct flow *f, enum conn_end why)
+{
+	enum access_counter first = flow_is_external(f) ? CNT_TLS_EXTERNAL : CNT_TLS_INTERNAL;
+
+	switch (why) {
+	case CONN_END_HANDSHAKE_TIMEOUT:
+		count(first);
+		break;
+	case CONN_END_PEER:
+	case CONN_END_RESET:
+		count(first + 1);
+		break;
+	case CONN_END_TLS_FAILED:
+		count(first + 2 + conn_tls_end(c));
+		break;
+	default:
+		break;
+	}
+}
+
 static void
 say_failed(struct conn *c, const struct flow *f, enum conn_end why)
 {
 	char a[ADDR_STR_LEN], q[LOG_QUOTE_LEN];
 
+	count_failed(c, f, why);
 	if (f->kind == FLOW_LINK || f->by_us) /* the pool says it once for a member */
 		return;
-	count(why == CONN_END_HANDSHAKE_TIMEOUT ? CNT_TLS_TIMEOUT
-	      : flow_is_external(f)             ? CNT_TLS_FAILED_EXTERNAL
-						: CNT_TLS_FAILED_INTERNAL);
 	if (f->federation_port && room_partner_say_refused(f, conn_end_detail(c)))
 		return;
 	log_notice(AREA_CERT, "ACC-2002", "tls_failed", "peer=%s side=%s why=%s reason=%s",
