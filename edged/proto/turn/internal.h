@@ -112,6 +112,8 @@ void turn_end(
 /* Closes its relays, keeps it for retransmissions of request id. */
 void turn_release(struct turn_request *q);
 void turn_reap(struct turn_server *s);
+
+/* pay.c */
 /* Bandwidth of port and user; counts traffic. False: drop. */
 bool turn_pay(
     struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, uint64_t now_ms);
