@@ -311,7 +311,7 @@ def test_ceiling(lab, narrow):
     c, peer = Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD), bind(lab, "bob")
     c.allocate()
     assert c.bind(0x4001, peer.getsockname()) == 0
-    dropped = 'edged_av_packets_dropped_total{reason="bandwidth"}'
+    dropped = 'edged_av_packets_dropped_total{transport="udp",reason="bandwidth"}'
     assert 4 <= burst(c, peer) < 40
     assert stat(narrow, dropped) > 40
     with open(narrow.conf) as f:

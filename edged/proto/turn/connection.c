@@ -222,7 +222,7 @@ turn_server_attempt(struct turn_server *s, struct turn_allocation *a, const stru
 	turn_peer_from_wire(&s->conf.policy, &from);
 	c = find_peer(a, &from) ? NULL : connection_new(s, a, &from, TURN_UNBOUND, now_ms);
 	if (!c) {
-		turn_drop(s, TURN_COUNT_DROP_OTHER);
+		turn_drop(s, TURN_COUNT_DROP_OTHER, &a->flow);
 		return 0;
 	}
 	turn_indication_id(s, a->dialect, id);
@@ -306,11 +306,7 @@ turn_server_carried(struct turn_server *s, uint32_t id, int dir, uint32_t n)
 
 	if (!c)
 		return;
-	c->a->traffic = true;
-	c->a->packets[dir]++;
-	c->a->bytes[dir] += n;
-	s->count[dir ? TURN_COUNT_FROM_PEER : TURN_COUNT_FROM_CLIENT]++;
-	s->count[dir ? TURN_COUNT_BYTES_FROM_PEER : TURN_COUNT_BYTES_FROM_CLIENT] += n;
+	turn_count_relayed(s, c->a, dir, 1, n);
 }
 
 bool
