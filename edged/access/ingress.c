@@ -289,15 +289,17 @@ static void
 dealt_with(struct flow *f, uint32_t n_parked)
 {
 	struct access *ax = f->ax;
+	bool is_parked = ax->park.n > n_parked; /* measured when it is shown again */
 
 	f->counted = false;
-	if (f->held_since_ms) {
-		measure_waited(ax, f->held_since_ms);
-		f->held_since_ms = 0;
-		ax->n_held--;
-	} else if (ax->park.n <= n_parked) {
-		ax->n_dealt_with++;
+	if (!f->held_since_ms) {
+		ax->n_dealt_with += !is_parked;
+		return;
 	}
+	if (!is_parked)
+		measure_waited(ax, f->held_since_ms);
+	f->held_since_ms = 0;
+	ax->n_held--;
 }
 
 /* > 0 bytes of one frame dealt with, 0 wait for more (or for our own nap to end), < 0 close. */

@@ -324,7 +324,7 @@ conn_flush(struct conn *c)
 		c->wrote = true;
 		if (c->pend.n > c->pend.at)
 			c->pend_ms = c->out_ms;
-		else
+		else if (c->phase != CONN_DEAD)
 			has_left(c, c->out_ms);
 	}
 	if (b->n > b->at)
