@@ -78,6 +78,9 @@ struct access_ops {
 	void (*random)(void *net, void *p, size_t n);
 	uint64_t (*now_ms)(void *net);  /* monotonic */
 	uint64_t (*clock_s)(void *net); /* seconds since 1970, for the day of the keys */
+	/* Microseconds since the network saw that there were bytes: asked once for each piece of
+	 * bytes that held a message. */
+	uint64_t (*spent_us)(void *net);
 	/* The revocation lists at hand, for people. NULL: there are none. */
 	void (*each_list)(
 	    void *net, void (*each)(const struct access_list *l, void *arg), void *arg);

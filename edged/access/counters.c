@@ -26,38 +26,19 @@ struct stats_row access_counters[CNT__N] = {
 	"Connections refused before a message was read", 0},
     [CNT_REFUSED_NAME] = {"edged_sip_connections_refused_total{reason=\"name_not_trusted\"}",
 	STATS_COUNTER, "Connections refused before a message was read", 0},
-    [CNT_TLS_FAILED_EXTERNAL] =
-	{"edged_tls_handshake_failures_total{side=\"external\",reason=\"tls\"}", STATS_COUNTER,
-	    "TLS handshakes that failed", 0},
-    [CNT_TLS_FAILED_INTERNAL] =
-	{"edged_tls_handshake_failures_total{side=\"internal\",reason=\"tls\"}", STATS_COUNTER,
-	    "TLS handshakes that failed", 0},
-    [CNT_TLS_TIMEOUT] = {"edged_tls_handshake_failures_total{side=\"external\",reason=\"timeout\"}",
-	STATS_COUNTER, "TLS handshakes that failed", 0},
-    [CNT_REQ_IN_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"external\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_REQ_IN_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"internal\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_IN_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"external\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_IN_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"in\",side=\"internal\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_REQ_OUT_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"external\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_REQ_OUT_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"internal\",kind=\"request\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_OUT_EXTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"external\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
-    [CNT_RES_OUT_INTERNAL] =
-	{"edged_sip_messages_total{dir=\"out\",side=\"internal\",kind=\"response\"}", STATS_COUNTER,
-	    "SIP messages", 0},
+#define TLS(count, side, why)                                                                      \
+	[count] = {"edged_tls_handshake_failures_total{side=\"" side "\",reason=\"" why "\"}",     \
+	    STATS_COUNTER, "TLS handshakes that failed, accepted and opened by us", 0}
+#define TLS_SIDE(first, side)                                                                      \
+	TLS(first, side, "timeout"), TLS((first) + 1, side, "closed"),                             \
+	    TLS((first) + 2 + TLS_END_OTHER, side, "other"),                                       \
+	    TLS((first) + 2 + TLS_END_CERTIFICATE, side, "certificate"),                           \
+	    TLS((first) + 2 + TLS_END_ALERT, side, "alert"),                                       \
+	    TLS((first) + 2 + TLS_END_NOT_TLS, side, "not_tls"),                                   \
+	    TLS((first) + 2 + TLS_END_PARAMETERS, side, "parameters"),                             \
+	    TLS((first) + 2 + TLS_END_KEY, side, "key")
+    TLS_SIDE(CNT_TLS_EXTERNAL, "external"),
+    TLS_SIDE(CNT_TLS_INTERNAL, "internal"),
     [CNT_KEEPALIVES] = {"edged_sip_keepalives_total", STATS_COUNTER, "CRLF keep-alives received",
 	0},
     [CNT_DROP_MALFORMED] = {"edged_sip_requests_dropped_total{reason=\"malformed\"}", STATS_COUNTER,
@@ -81,6 +62,11 @@ struct stats_row access_counters[CNT__N] = {
     [CNT_DROP_OUTPUT_FULL] = {"edged_sip_requests_dropped_total{reason=\"output_full\"}",
 	STATS_COUNTER, "Requests that went no further", 0},
     [CNT_DROP_UNKNOWN_DOMAIN] = {"edged_sip_dropped_total{reason=\"unknown_domain\"}",
+	STATS_COUNTER, "Messages refused because of their domain", 0},
+    [CNT_DROP_PROVIDER_DOMAIN] =
+	{"edged_sip_dropped_total{reason=\"unauthorized_provider_domain\"}", STATS_COUNTER,
+	    "Messages refused because of their domain", 0},
+    [CNT_DROP_INCOMPATIBLE_DOMAIN] = {"edged_sip_dropped_total{reason=\"incompatible_domain\"}",
 	STATS_COUNTER, "Messages refused because of their domain", 0},
     [CNT_DROP_RES_NO_TXN] = {"edged_sip_responses_dropped_total{reason=\"no_txn\"}", STATS_COUNTER,
 	"Responses that went no further", 0},
@@ -209,6 +195,46 @@ struct stats_row access_counters[CNT__N] = {
     [CNT_SIGNED_IN] = {"edged_sip_signed_in", STATS_GAUGE, "Client connections that have signed in",
 	0},
 };
+
+#define MESSAGE(n, dir, side, method)                                                              \
+	[n] = {"edged_sip_messages_total{dir=\"" dir "\",side=\"" side "\",method=\"" method       \
+	       "\"}",                                                                              \
+	    STATS_COUNTER, "SIP messages", 0}
+#define MESSAGES(dir, side)                                                                        \
+	{                                                                                          \
+		MESSAGE(SIP_METHOD_OTHER, dir, side, "other"),                                     \
+		    MESSAGE(SIP_INVITE, dir, side, "INVITE"), MESSAGE(SIP_ACK, dir, side, "ACK"),  \
+		    MESSAGE(SIP_BYE, dir, side, "BYE"), MESSAGE(SIP_CANCEL, dir, side, "CANCEL"),  \
+		    MESSAGE(SIP_REGISTER, dir, side, "REGISTER"),                                  \
+		    MESSAGE(SIP_OPTIONS, dir, side, "OPTIONS"),                                    \
+		    MESSAGE(SIP_MESSAGE, dir, side, "MESSAGE"),                                    \
+		    MESSAGE(SIP_SUBSCRIBE, dir, side, "SUBSCRIBE"),                                \
+		    MESSAGE(SIP_NOTIFY, dir, side, "NOTIFY"),                                      \
+		    MESSAGE(SIP_BENOTIFY, dir, side, "BENOTIFY"),                                  \
+		    MESSAGE(SIP_INFO, dir, side, "INFO"), MESSAGE(SIP_REFER, dir, side, "REFER"),  \
+		    MESSAGE(SIP_UPDATE, dir, side, "UPDATE"),                                      \
+		    MESSAGE(SIP_PRACK, dir, side, "PRACK"),                                        \
+		    MESSAGE(SIP_PUBLISH, dir, side, "PUBLISH"),                                    \
+		    MESSAGE(SIP_SERVICE, dir, side, "SERVICE"),                                    \
+		    MESSAGE(SIP_NEGOTIATE, dir, side, "NEGOTIATE"),                                \
+		    MESSAGE(MESSAGE_RESPONSE, dir, side, "response"),                              \
+	}
+struct stats_row access_messages[2][2][MESSAGE__N] = {
+    {MESSAGES("in", "external"), MESSAGES("in", "internal")},
+    {MESSAGES("out", "external"), MESSAGES("out", "internal")},
+};
+
+struct histogram access_processing;
+
+void
+counters_register(void)
+{
+	stats_register(access_counters, CNT__N);
+	stats_register(access_messages[0][0], sizeof(access_messages) / sizeof(struct stats_row));
+	stats_register_histogram("edged_sip_processing_seconds",
+	    "From reading a SIP message until it has been dealt with, waits included",
+	    &access_processing);
+}
 
 enum access_counter
 counter_of_status(unsigned status)

@@ -6,8 +6,12 @@
 #ifndef EDGED_ACCESS_COUNTERS_H
 #define EDGED_ACCESS_COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
+#include "net/tls.h"
+#include "sipparse/msg.h"
 #include "svc/stats.h"
 
 enum access_counter {
@@ -23,18 +27,9 @@ enum access_counter {
 	CNT_REFUSED_RATE,
 	CNT_REFUSED_DRAIN,
 	CNT_REFUSED_NAME,
-	CNT_TLS_FAILED_EXTERNAL,
-	CNT_TLS_FAILED_INTERNAL,
-	CNT_TLS_TIMEOUT,
-	CNT_REQ_IN_EXTERNAL,
-	CNT_REQ_IN_INTERNAL,
-	CNT_RES_IN_EXTERNAL,
-	CNT_RES_IN_INTERNAL,
-	CNT_REQ_OUT_EXTERNAL,
-	CNT_REQ_OUT_INTERNAL,
-	CNT_RES_OUT_EXTERNAL,
-	CNT_RES_OUT_INTERNAL,
-	CNT_KEEPALIVES,
+	CNT_TLS_EXTERNAL, /* handshakes that failed: timeout, closed, then by enum tls_end */
+	CNT_TLS_INTERNAL = CNT_TLS_EXTERNAL + 2 + TLS_END__N,
+	CNT_KEEPALIVES = CNT_TLS_INTERNAL + 2 + TLS_END__N,
 	CNT_DROP_MALFORMED, /* requests dropped, by reason */
 	CNT_DROP_POLICY,
 	CNT_DROP_FOREIGN_ROUTE,
@@ -46,6 +41,8 @@ enum access_counter {
 	CNT_DROP_ACK,
 	CNT_DROP_OUTPUT_FULL,
 	CNT_DROP_UNKNOWN_DOMAIN, /* of edged_sip_dropped_total */
+	CNT_DROP_PROVIDER_DOMAIN,
+	CNT_DROP_INCOMPATIBLE_DOMAIN,
 	CNT_DROP_RES_NO_TXN,
 	CNT_DROP_RES_WRONG_FLOW,
 	CNT_DROP_RES_VIAS,
@@ -115,6 +112,19 @@ enum access_counter {
 
 extern struct stats_row access_counters[CNT__N];
 
+/*
+ * Messages by direction, side and method: the methods that we have a number for, SIP_METHOD_OTHER
+ * for those we have not (CNT-01), and one row for responses, whatever they answer.
+ */
+enum { MESSAGE_RESPONSE = SIP_METHOD__N, MESSAGE__N };
+extern struct stats_row access_messages[2][2][MESSAGE__N]; /* [is out][is internal] */
+
+/* From the round in which a message was read until it has been dealt with, waits included. */
+extern struct histogram access_processing;
+
+/* Once in a process, before it answers for its counters. */
+void counters_register(void);
+
 static inline void
 count(enum access_counter c)
 {
@@ -125,6 +135,13 @@ static inline void
 count_down(enum access_counter c)
 {
 	access_counters[c].value--;
+}
+
+/* method: enum sip_method, or MESSAGE_RESPONSE. */
+static inline void
+count_message(bool out, bool external, unsigned method)
+{
+	access_messages[out][!external][method].value++;
 }
 
 /* The row for a response that we made ourselves. */

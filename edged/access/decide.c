@@ -122,6 +122,15 @@ provider_of(const struct decision *j, struct str domain)
 	return NULL;
 }
 
+static bool
+is_provider(const struct decision *j)
+{
+	for (uint32_t i = 0; i < j->view->conf->federation.n_providers; i++)
+		if (holds_proxy_of(j, &j->view->conf->federation.providers[i]))
+			return true;
+	return false;
+}
+
 /* A provider that shares our address space may send From our own domains (3.5). */
 static const struct conf_provider *
 shared_provider(const struct decision *j)
@@ -333,26 +342,36 @@ step_identities(struct decision *j)
 	return true;
 }
 
-void
-decide_partner(const struct decide_facts *d, struct policy_verdict *ret)
+static void
+decide(struct decision *j)
 {
 	static const struct no faceless = {POLICY_WHY_NOT_ALLOWED, 403, DIAG_NOT_FEDERATED,
 	    "FED-3007", "sender_domain_mismatch", "3.2-1"};
-	struct decision j = {.d = d, .view = d->view, .f = d->f, .v = ret};
+	const struct decide_party *from = &j->d->from;
 	bool done;
 
-	*ret = (struct policy_verdict){.kind = POLICY_REPLY, .traffic = TRAFFIC_AUTO_FEDERATION};
-	if (!step_connection(&j))
+	if (!step_connection(j))
 		return;
-	if (!d->from.is_sip || !d->from.host.n) {
-		refuse(&j, &faceless, STR("From is no SIP URI"));
+	if (!from->is_sip || !from->host.n) {
+		refuse(j, &faceless, STR("From is no SIP URI"));
 		return;
 	}
-	ret->domain = d->from.host;
+	j->v->domain = from->host;
 	/* 1, 2 and 7 before any question to the DNS. */
-	if (!step_early(&j, &d->from, &done) || !step_for_us(&j))
+	if (!step_early(j, from, &done) || !step_for_us(j))
 		return;
-	if ((!done && !step_domain(&j, d->from.host)) || !step_identities(&j))
+	if ((!done && !step_domain(j, from->host)) || !step_identities(j))
 		return;
-	ret->kind = POLICY_FORWARD;
+	j->v->kind = POLICY_FORWARD;
+}
+
+void
+decide_partner(const struct decide_facts *d, struct policy_verdict *ret)
+{
+	struct decision j = {.d = d, .view = d->view, .f = d->f, .v = ret};
+
+	*ret = (struct policy_verdict){.kind = POLICY_REPLY, .traffic = TRAFFIC_AUTO_FEDERATION};
+	decide(&j);
+	if (ret->kind == POLICY_REPLY)
+		ret->of_provider = d->f->chain == FACTS_CHAIN_GOOD && is_provider(&j);
 }

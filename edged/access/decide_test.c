@@ -183,6 +183,21 @@ read_row(struct world *w, const struct decide_row *r)
 	}
 }
 
+/* Does the certificate of that row prove an enabled provider? */
+static bool
+of_provider(const struct decide_row *r)
+{
+	const char *at = r->names;
+
+	while (*at) {
+		struct str s = word(&at, ' ');
+
+		if (str_eq_nocase(s, STR(C)) || str_eq_nocase(s, STR(H)))
+			return (r->with & PROVIDERS) && r->chain == GOOD;
+	}
+	return false;
+}
+
 static void
 each_row_gets_its_verdict(void **state)
 {
@@ -211,6 +226,7 @@ each_row_gets_its_verdict(void **state)
 			assert_true(v.fact.n > 0);
 			assert_non_null(v.event_name);
 			assert_true(v.status == 403 || v.status == 504);
+			assert_int_equal(v.of_provider, of_provider(r));
 		}
 	}
 	print_message("%u rows\n", n);

@@ -53,17 +53,16 @@ show(const struct flow *to, const char *out, size_t n)
 		trace_show(ax->trace, to, false, (struct str){out, n}, ax->now_ms);
 }
 
+/* What goes to a sibling is counted where it leaves the host. */
 static void
-count_out(const struct flow *to, bool is_request)
+count_out(const struct flow *to, unsigned method)
 {
-	if (is_request)
-		count(flow_is_external(to) ? CNT_REQ_OUT_EXTERNAL : CNT_REQ_OUT_INTERNAL);
-	else
-		count(flow_is_external(to) ? CNT_RES_OUT_EXTERNAL : CNT_RES_OUT_INTERNAL);
+	if (to->kind != FLOW_SIBLING)
+		count_message(true, flow_is_external(to), method);
 }
 
 int
-egress_text(struct flow *to, struct str text, bool is_request)
+egress_text(struct flow *to, struct str text, unsigned method)
 {
 	char *out;
 
@@ -75,12 +74,12 @@ egress_text(struct flow *to, struct str text, bool is_request)
 	memcpy(out, text.p, text.n);
 	show(to, out, text.n);
 	egress_commit(to, text.n);
-	count_out(to, is_request);
+	count_out(to, method);
 	return ED_OK;
 }
 
 int
-egress_edits(struct flow *to, struct sip_edits *e, bool is_request)
+egress_edits(struct flow *to, struct sip_edits *e, unsigned method)
 {
 	int64_t n = sip_edits_size(e);
 	char *out;
@@ -95,7 +94,7 @@ egress_edits(struct flow *to, struct sip_edits *e, bool is_request)
 	assert(wrote == (size_t)n);
 	show(to, out, wrote);
 	egress_commit(to, wrote);
-	count_out(to, is_request);
+	count_out(to, method);
 	return ED_OK;
 }
 
@@ -113,7 +112,7 @@ egress_answer(
 	engine_work(ax, &w);
 	if (s->status > 100)
 		s->to_tag = engine_random(ax) | 1;
-	if (egress_text(f, reply_make(&w, facts, m, s), false) < 0) {
+	if (egress_text(f, reply_make(&w, facts, m, s), MESSAGE_RESPONSE) < 0) {
 		count(CNT_DROP_OUTPUT_FULL);
 		return;
 	}
@@ -190,7 +189,7 @@ egress_probe(struct access *ax, struct nexthop_link *l)
 	    l->member->host, l->member->addr.port, addr_str(&to->local, here), branch,
 	    STR_ARG(host), (unsigned long long)(tag >> 32), l->member->host, l->member->addr.port,
 	    (unsigned long long)engine_random(ax), STR_ARG(offer));
-	if (egress_text(to, text, true) < 0) {
+	if (egress_text(to, text, SIP_OPTIONS) < 0) {
 		txn_free(&ax->txns, x);
 		return;
 	}

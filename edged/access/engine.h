@@ -90,6 +90,7 @@ struct access {
 	struct list inside;   /* FLOW_INSIDE connections */
 	struct list siblings; /* FLOW_SIBLING, the longest unused first */
 	uint32_t n_siblings, n_clients, n_signed_in, n_held;
+	uint32_t n_dealt_with;    /* messages of the bytes in hand */
 	uint8_t *sibling_out;     /* one message on its way to a sibling, IPC_MSG_MAX */
 	uint32_t sibling_seen[8]; /* bit set: that slot has been handed a request */
 	bool draining, ticking;
@@ -195,9 +196,10 @@ void federate_tick(struct access *ax);
 /* ---- egress.c ---- */
 char *egress_reserve(struct flow *to, size_t n);
 void egress_commit(struct flow *to, size_t n);
-int egress_text(struct flow *to, struct str text, bool is_request);
+/* method, below too, is what is counted: enum sip_method or MESSAGE_RESPONSE. */
+int egress_text(struct flow *to, struct str text, unsigned method);
 /* ED_LIMIT: the output of `to` is full. Counts. */
-int egress_edits(struct flow *to, struct sip_edits *e, bool is_request);
+int egress_edits(struct flow *to, struct sip_edits *e, unsigned method);
 /* Answer m, unless it is an ACK or BENOTIFY, which get none; counts and logs why. */
 void egress_answer(
     struct flow *f, const struct facts *facts, const struct sip_msg *m, struct reply_spec *s);

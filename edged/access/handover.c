@@ -67,7 +67,7 @@ write_out(struct access *ax, const struct sibling_msg *s)
 		count(CNT_DROP_RES_CLIENT_GONE);
 		return;
 	}
-	if (egress_text(f, s->bytes, false) < 0)
+	if (egress_text(f, s->bytes, MESSAGE_RESPONSE) < 0)
 		count(CNT_DROP_OUTPUT_FULL);
 }
 

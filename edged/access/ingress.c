@@ -220,14 +220,31 @@ take_message(struct flow *f, struct str bytes)
 		return ED_OK;
 	}
 	if (!m->is_request) {
-		count(external ? CNT_RES_IN_EXTERNAL : CNT_RES_IN_INTERNAL);
+		count_message(false, external, MESSAGE_RESPONSE);
 		response_take(f, m);
 		return ED_OK;
 	}
 	r = request_take(f, m);
 	if (r != ED_STATE)
-		count(external ? CNT_REQ_IN_EXTERNAL : CNT_REQ_IN_INTERNAL);
+		count_message(false, external, m->method);
 	return r;
+}
+
+/* How long a message that had to wait took: to a tick of the clock, which is enough for those. */
+static void
+measure_waited(const struct access *ax, uint64_t since_ms)
+{
+	histogram_add(&access_processing, (ax->now_ms - since_ms) * 1000u, 1);
+}
+
+/* The others, which were read together, took at most as long as all of them: one reading of the
+ * clock. */
+static void
+measure_read(struct access *ax)
+{
+	if (ax->n_dealt_with)
+		histogram_add(&access_processing, ax->ops->spent_us(ax->net), ax->n_dealt_with);
+	ax->n_dealt_with = 0;
 }
 
 int
@@ -236,6 +253,7 @@ ingress_show_again(struct flow *f, struct parked *x)
 	struct access *ax = f->ax;
 	struct ed_fault fault = {0};
 	struct sip_msg *m = NULL;
+	uint32_t parked = ax->park.n;
 	int r = ED_OK;
 
 	arena_reset(&ax->arena);
@@ -247,6 +265,8 @@ ingress_show_again(struct flow *f, struct parked *x)
 		count(CNT_DROP_MALFORMED);
 	ax->in_message = false;
 	ax->showing = NULL;
+	if (r != ED_STATE && ax->park.n <= parked)
+		measure_waited(ax, x->since_ms);
 	return r;
 }
 
@@ -264,14 +284,22 @@ hold(struct flow *f)
 	f->hold_ms = 0;
 }
 
+/* The message that may have been held is done with. n_parked: as it was before. */
 static void
-hold_over(struct flow *f)
+dealt_with(struct flow *f, uint32_t n_parked)
 {
+	struct access *ax = f->ax;
+	bool is_parked = ax->park.n > n_parked; /* measured when it is shown again */
+
 	f->counted = false;
-	if (!f->held_since_ms)
+	if (!f->held_since_ms) {
+		ax->n_dealt_with += !is_parked;
 		return;
+	}
+	if (!is_parked)
+		measure_waited(ax, f->held_since_ms);
 	f->held_since_ms = 0;
-	f->ax->n_held--;
+	ax->n_held--;
 }
 
 /* > 0 bytes of one frame dealt with, 0 wait for more (or for our own nap to end), < 0 close. */
@@ -281,6 +309,7 @@ take_frame(struct flow *f, struct str bytes)
 	struct access *ax = f->ax;
 	struct ed_fault fault = {0};
 	struct sip_frame frame;
+	uint32_t n_parked = ax->park.n;
 	int64_t n;
 
 	n = sip_frame_next(&f->framer, bytes,
@@ -310,7 +339,7 @@ take_frame(struct flow *f, struct str bytes)
 		hold(f);
 		return 0;
 	}
-	hold_over(f);
+	dealt_with(f, n_parked);
 	return n;
 }
 
@@ -319,23 +348,21 @@ access_flow_bytes(struct flow *f, struct str bytes)
 {
 	struct access *ax = f->ax;
 	size_t used = 0;
+	int64_t n = 1;
 
 	ax->now_ms = ax->ops->now_ms(ax->net);
 	f->last_in_ms = ax->now_ms;
 	f->waiting_since_ms = 0;
 	ax->in_message = true;
-	while (used < bytes.n && !f->closing && !f->napping) {
-		int64_t n = take_frame(f, str_from(bytes, used));
-
-		if (n < 0) {
-			ax->in_message = false;
-			return (ptrdiff_t)n;
-		}
-		if (n == 0)
-			break;
-		used += (size_t)n;
+	while (used < bytes.n && n > 0 && !f->closing && !f->napping) {
+		n = take_frame(f, str_from(bytes, used));
+		if (n > 0)
+			used += (size_t)n;
 	}
 	ax->in_message = false;
+	measure_read(ax);
+	if (n < 0)
+		return (ptrdiff_t)n;
 	if (ax->wake_waiting)
 		federate_wake(ax);
 	partners_flush(ax);

@@ -71,6 +71,7 @@ struct policy_verdict {
 	bool use_source;      /* level UseSourceVerification: the statement of the message stays */
 	bool shared_space;    /* provider with shared address space */
 	bool discovered;      /* partner by DNS without an allowed entry: 11.6 holds */
+	bool of_provider;     /* refused, and the connection proved to be a provider's */
 	struct str
 	    remote_fqdn; /* POLICY_FORWARD of TRAFFIC_PUBLIC_CLOUD: the provider's proxy_fqdn */
 	uint16_t status;

@@ -55,15 +55,24 @@ say_refused(const struct request *q, const char *event_id, const char *name, con
 
 /* ---- the verdict of the rules ---- */
 
+/* A provider that names a domain it may not speak for is counted apart from partners that do: it is
+ * a contract that was broken, or a list of domains that is too short. */
 static enum access_counter
-counter_of_why(enum policy_why why)
+counter_of_why(const struct policy_verdict *v)
 {
-	switch (why) {
+	switch (v->why) {
+	case POLICY_WHY_NOT_ALLOWED:
+	case POLICY_WHY_NO_SRV:
+		return v->of_provider ? CNT_DROP_PROVIDER_DOMAIN : CNT_DROP_UNKNOWN_DOMAIN;
+	case POLICY_WHY_SPOOFED_DOMAIN:
+	case POLICY_WHY_NAME_MISMATCH:
+	case POLICY_WHY_SRV_OUTSIDE:
+	case POLICY_WHY_SRV_MISMATCH:
+	case POLICY_WHY_IDENTITY:
+		return v->of_provider ? CNT_DROP_PROVIDER_DOMAIN : CNT_DROP_INCOMPATIBLE_DOMAIN;
 	case POLICY_WHY_DOMAIN_NOT_SERVED:
 	case POLICY_WHY_NOT_FOR_US:
-	case POLICY_WHY_NOT_ALLOWED:
 	case POLICY_WHY_BLOCKED_DOMAIN:
-	case POLICY_WHY_SPOOFED_DOMAIN:
 		return CNT_DROP_UNKNOWN_DOMAIN;
 	case POLICY_WHY_MAX_FORWARDS:
 		return CNT_DROP_MAX_FORWARDS;
@@ -104,7 +113,7 @@ say_verdict(const struct request *q)
 {
 	const struct policy_verdict *v = &q->v;
 
-	count(counter_of_why(v->why));
+	count(counter_of_why(v));
 	if (q->f->kind == FLOW_PARTNER)
 		federate_say(q->f, v, q->m);
 	else
@@ -510,7 +519,7 @@ send_on(struct request *q, struct flow *to)
 		response_txn_free(ax, x);
 		return ED_OK;
 	}
-	if (egress_edits(to, &e, true) < 0) {
+	if (egress_edits(to, &e, q->m->method) < 0) {
 		response_txn_free(ax, x);
 		return ED_GONE;
 	}
@@ -551,7 +560,7 @@ cancel(struct request *q, struct txn *x)
 	if (!text.p)
 		return;
 	if (x->state == TXN_PROCEEDING) {
-		x->cancel_sent = egress_text(x->to, text, true) == ED_OK;
+		x->cancel_sent = egress_text(x->to, text, SIP_CANCEL) == ED_OK;
 		txn_wait_b(&ax->txns, x, ax->now_ms);
 		return;
 	}

@@ -79,7 +79,7 @@ answer_and_finish(struct access *ax, struct txn *x, uint16_t status, enum diag d
 	s.logon_data = from->kind == FLOW_CLIENT && x->traffic == TRAFFIC_REMOTE_USER;
 	if (sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n}, &ax->from_server, &stub,
 		&fault) == ED_OK &&
-	    egress_text(from, reply_make(&w, &facts, stub, &s), false) == ED_OK)
+	    egress_text(from, reply_make(&w, &facts, stub, &s), MESSAGE_RESPONSE) == ED_OK)
 		count(counter_of_status(status));
 	else
 		count(CNT_DROP_OUTPUT_FULL);
@@ -99,7 +99,7 @@ cancel_own(struct access *ax, struct txn *x)
 	engine_work(ax, &w);
 	if (sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n}, &ax->from_server, &stub,
 		&fault) == ED_OK)
-		egress_text(x->to, reply_cancel_own(&w, engine_keep(x), stub), true);
+		egress_text(x->to, reply_cancel_own(&w, engine_keep(x), stub), SIP_CANCEL);
 	x->cancel_sent = true;
 }
 
@@ -311,7 +311,8 @@ ack_and_bye(struct txn *x, struct flow *f, const struct sip_msg *m)
 			return;
 		via[i] = via_line(&w, engine_peer(f), &f->local, branch);
 	}
-	egress_text(f, reply_ack_bye(&w, engine_keep(x), m, via[0], via[1]), true);
+	if (egress_text(f, reply_ack_bye(&w, engine_keep(x), m, via[0], via[1]), SIP_ACK) == ED_OK)
+		count_message(true, flow_is_external(f), SIP_BYE);
 }
 
 /* Where the answer to x goes now: its connection, or another one to the same server inside. */
@@ -411,7 +412,7 @@ pass_on(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *
 	    !sip_msg_find(m, STR("ms-diagnostics-public")))
 		add_diagnostics(&w, f, m, &e);
 	if (r == ED_OK)
-		r = egress_edits(from, &e, false) < 0 ? ED_GONE : ED_OK;
+		r = egress_edits(from, &e, MESSAGE_RESPONSE) < 0 ? ED_GONE : ED_OK;
 	if (r == ED_LIMIT) {
 		too_long_to_hide(x, f, m);
 		return;
@@ -457,7 +458,7 @@ provisional(struct txn *x, struct flow *f, struct flow *from, const struct sip_m
 	txn_proceed(&ax->txns, x, ax->now_ms);
 	if (x->cancel.p && !x->cancel_sent) {
 		x->cancel_sent = true;
-		egress_text(f, (struct str){x->cancel.p, x->cancel.n}, true);
+		egress_text(f, (struct str){x->cancel.p, x->cancel.n}, SIP_CANCEL);
 		slab_text_give(&ax->txns.texts, &x->cancel);
 	}
 	if (x->cancel_sent)
@@ -477,7 +478,7 @@ final(struct txn *x, struct flow *f, struct flow *from, const struct sip_msg *m)
 	learn(x, f, from, m);
 	if (x->method == SIP_INVITE && m->status >= 300 && x->keep.p) {
 		engine_work(f->ax, &w);
-		egress_text(f, reply_ack(&w, engine_keep(x), m), true);
+		egress_text(f, reply_ack(&w, engine_keep(x), m), SIP_ACK);
 	}
 	if (x->state == TXN_ACCEPTED && m->status >= 300) {
 		count(CNT_DROP_RES_LATE);

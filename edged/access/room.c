@@ -140,6 +140,14 @@ net_clock_s(void *net)
 	return (uint64_t)time(NULL);
 }
 
+static uint64_t
+net_spent_us(void *net)
+{
+	const struct room *room = net;
+
+	return loop_spent_us(room->loop);
+}
+
 static void
 on_resolved(void *arg, const struct resolve_answer *ans)
 {
@@ -232,16 +240,36 @@ on_bytes(struct conn *c, void *arg, struct str bytes)
 	return access_flow_bytes(f, bytes);
 }
 
+/* That a peer cannot be reached at all is no matter of TLS. */
+static void
+count_failed(const struct conn *c, const struct flow *f, enum conn_end why)
+{
+	enum access_counter first = flow_is_external(f) ? CNT_TLS_EXTERNAL : CNT_TLS_INTERNAL;
+
+	switch (why) {
+	case CONN_END_HANDSHAKE_TIMEOUT:
+		count(first);
+		break;
+	case CONN_END_PEER:
+	case CONN_END_RESET:
+		count(first + 1);
+		break;
+	case CONN_END_TLS_FAILED:
+		count(first + 2 + conn_tls_end(c));
+		break;
+	default:
+		break;
+	}
+}
+
 static void
 say_failed(struct conn *c, const struct flow *f, enum conn_end why)
 {
 	char a[ADDR_STR_LEN], q[LOG_QUOTE_LEN];
 
+	count_failed(c, f, why);
 	if (f->kind == FLOW_LINK || f->by_us) /* the pool says it once for a member */
 		return;
-	count(why == CONN_END_HANDSHAKE_TIMEOUT ? CNT_TLS_TIMEOUT
-	      : flow_is_external(f)             ? CNT_TLS_FAILED_EXTERNAL
-						: CNT_TLS_FAILED_INTERNAL);
 	if (f->federation_port && room_partner_say_refused(f, conn_end_detail(c)))
 		return;
 	log_notice(AREA_CERT, "ACC-2002", "tls_failed", "peer=%s side=%s why=%s reason=%s",
@@ -348,6 +376,7 @@ static const struct access_ops access_ops = {
     .random = net_random,
     .now_ms = net_now_ms,
     .clock_s = net_clock_s,
+    .spent_us = net_spent_us,
     .each_list = net_each_list,
 };
 
@@ -638,7 +667,10 @@ room_start(struct svc *s, void **ret_room, const char **ret_why)
 	room->loop = svc_loop(s);
 	for (uint32_t i = 0; i < NEXTHOP_SOURCES_MAX; i++)
 		room->sources[i] = (struct room_source){room, i};
-	stats_register(access_counters, CNT__N);
+	counters_register();
+	stats_register_histogram("edged_sip_outgoing_queue_delay_seconds",
+	    "How long output waited for its connection, once for what left together",
+	    conn_queue_delay());
 	room->ring = token_ring_new();
 	r = room->ring ? refresh_ring(room) : ED_NOMEM;
 	if (r < 0)

@@ -51,7 +51,8 @@ take_counts(struct avedge *av, const struct av_relay *r, struct fast_flow *f)
 	if (r->a)
 		turn_server_relayed(
 		    av->server, r->a, f->dir, now.packets - f->packets, now.bytes - f->bytes);
-	turn_server_dropped(av->server, now.over_limit - f->over_limit, now.failed - f->failed);
+	turn_server_dropped(av->server, r->a, now.over_limit - f->over_limit,
+	    now.failed - f->failed, loop_now_ms(av->loop));
 	f->packets = now.packets;
 	f->bytes = now.bytes;
 	f->over_limit = now.over_limit;

@@ -15,10 +15,19 @@ static struct stats_row counters[TURN_COUNT__N] = {
 	"Packets relayed", 0},
     [TURN_COUNT_FROM_PEER] = {"edged_av_packets_total{dir=\"from_peer\"}", STATS_COUNTER,
 	"Packets relayed", 0},
-    [TURN_COUNT_BYTES_FROM_CLIENT] = {"edged_av_bytes_total{dir=\"from_client\"}", STATS_COUNTER,
-	"Bytes of media relayed", 0},
-    [TURN_COUNT_BYTES_FROM_PEER] = {"edged_av_bytes_total{dir=\"from_peer\"}", STATS_COUNTER,
-	"Bytes of media relayed", 0},
+#define BYTES(n, transport, dir, leg)                                                              \
+	[TURN_COUNT_BYTES + (n)] = {"edged_av_bytes_total{transport=\"" transport "\",dir=\"" dir  \
+				    "\",leg=\"" leg "\"}",                                         \
+	    STATS_COUNTER, "Bytes of media relayed; transport and leg are the client's", 0}
+    /* In the order of turn_count_bytes. */
+    BYTES(0, "udp", "from_client", "external"),
+    BYTES(1, "udp", "from_client", "internal"),
+    BYTES(2, "tcp", "from_client", "external"),
+    BYTES(3, "tcp", "from_client", "internal"),
+    BYTES(4, "udp", "from_peer", "external"),
+    BYTES(5, "udp", "from_peer", "internal"),
+    BYTES(6, "tcp", "from_peer", "external"),
+    BYTES(7, "tcp", "from_peer", "internal"),
     [TURN_COUNT_BINDINGS] = {"edged_av_bindings_total", STATS_COUNTER, "STUN Binding answers", 0},
     [TURN_COUNT_CHALLENGES] = {"edged_av_challenges_total", STATS_COUNTER,
 	"Answers to unauthenticated requests", 0},
@@ -39,9 +48,11 @@ static struct stats_row counters[TURN_COUNT__N] = {
 	"Allocations refused for want of a relay port", 0},
     [TURN_COUNT_THROTTLED] = {"edged_av_streams_throttled_total", STATS_COUNTER,
 	"Times that the streams of an allocation began to wait for a ceiling of bandwidth", 0},
-#define DROP(count, reason)                                                                        \
-	[count] = {"edged_av_packets_dropped_total{reason=\"" reason "\"}", STATS_COUNTER,         \
-	    "Packets dropped", 0}
+#define DROP_ROW(count, transport, reason)                                                         \
+	[count] = {"edged_av_packets_dropped_total{transport=\"" transport "\",reason=\"" reason   \
+		   "\"}",                                                                          \
+	    STATS_COUNTER, "Packets dropped; transport is the client's", 0}
+#define DROP(count, reason) DROP_ROW(count, "udp", reason), DROP_ROW((count) + 1, "tcp", reason)
     DROP(TURN_COUNT_DROP_MALFORMED, "malformed"),
     DROP(TURN_COUNT_DROP_NO_ALLOCATION, "no_allocation"),
     DROP(TURN_COUNT_DROP_RATE, "rate"),
@@ -64,6 +75,9 @@ enum {
 	GAUGE_PORTS_FREE,
 	GAUGE_TCP,
 	GAUGE_SEND_DROPPED,
+	GAUGE_SEND_DROPPED_TCP,
+	GAUGE_OVER_PEAK,
+	GAUGE_OVER_AVERAGE,
 	GAUGE_KERNEL_FLOWS,
 	GAUGE_KERNEL_FROM_CLIENT,
 	GAUGE_KERNEL_FROM_PEER,
@@ -79,8 +93,11 @@ static struct stats_row gauges[GAUGE__N] = {
     [GAUGE_PORTS_FREE] = {"edged_av_ports_free", STATS_GAUGE,
 	"Ports of the range that this worker does not hold", 0},
     [GAUGE_TCP] = {"edged_av_tcp_clients", STATS_GAUGE, "TCP connections of clients", 0},
-    [GAUGE_SEND_DROPPED] = {"edged_av_packets_dropped_total{reason=\"send\"}", STATS_COUNTER,
-	"Packets dropped", 0},
+    DROP(GAUGE_SEND_DROPPED, "send"),
+    [GAUGE_OVER_PEAK] = {"edged_av_sessions_over_peak_bandwidth", STATS_GAUGE,
+	"Allocations that lost datagrams to a ceiling of av.limits in the last 10 s", 0},
+    [GAUGE_OVER_AVERAGE] = {"edged_av_sessions_over_average_bandwidth", STATS_GAUGE,
+	"Those of them that have been losing datagrams so for a minute and more", 0},
     [GAUGE_KERNEL_FLOWS] = {"edged_av_kernel_flows", STATS_GAUGE,
 	"Directions of flows that the kernel relays by itself", 0},
     [GAUGE_KERNEL_FROM_CLIENT] = {"edged_av_kernel_packets_total{dir=\"from_client\"}",
@@ -102,6 +119,7 @@ void
 notes_collect(struct avedge *av)
 {
 	uint32_t used = ports_in_use(av->ports);
+	struct turn_over over = turn_server_over(av->server, loop_now_ms(av->loop));
 
 	for (int i = 0; i < TURN_COUNT__N; i++)
 		counters[i].value = turn_server_count(av->server, (enum turn_count)i);
@@ -116,7 +134,10 @@ notes_collect(struct avedge *av)
 	gauges[GAUGE_KERNEL_FROM_CLIENT].value = av->kernel_packets[0];
 	gauges[GAUGE_KERNEL_FROM_PEER].value = av->kernel_packets[1];
 	gauges[GAUGE_KERNEL_REFUSED].value = av->kernel_refused;
-	gauges[GAUGE_SEND_DROPPED].value = udp_stats(av->udp)->send_dropped + av->stream_dropped;
+	gauges[GAUGE_SEND_DROPPED].value = udp_stats(av->udp)->send_dropped;
+	gauges[GAUGE_SEND_DROPPED_TCP].value = av->stream_dropped;
+	gauges[GAUGE_OVER_PEAK].value = over.peak;
+	gauges[GAUGE_OVER_AVERAGE].value = over.average;
 }
 
 static void

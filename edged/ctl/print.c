@@ -165,10 +165,11 @@ print_stats(struct json_value v, FILE *out)
 	if (!is_true(v, "ok"))
 		return print_no(v);
 	while (json_element(&it, &r)) {
-		char name[TEXT_LEN];
+		char name[TEXT_LEN], value[TEXT_LEN];
 
 		json_plain(json_get(r, "name"), name, sizeof(name));
-		fprintf(out, "%-64s %lld\n", name, number_of(r, "value"));
+		fprintf(out, "%-64s %s\n", name,
+		    json_plain(json_get(r, "value"), value, sizeof(value)));
 	}
 	return 0;
 }

@@ -363,6 +363,8 @@ conn_commit(struct conn *c, size_t n)
 {
 	if (c->phase != CONN_UP || n == 0)
 		return;
+	if (!c->out_ms)
+		c->out_ms = loop_now_ms(c->loop);
 	c->out.n += (uint32_t)n;
 	c->bytes_out += n;
 	if (c->out.n - c->out.at >= CONN_SEAL_EARLY && c->pend.n == c->pend.at)
@@ -494,4 +496,10 @@ const char *
 conn_end_detail(const struct conn *c)
 {
 	return c->tls.detail ? c->tls.detail : "";
+}
+
+enum tls_end
+conn_tls_end(const struct conn *c)
+{
+	return (enum tls_end)c->tls.end;
 }

@@ -23,11 +23,11 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "net/tls.h"
 
 struct conn;
+struct histogram; /* base/histogram.h */
 struct loop;
-struct tls_ctx;   /* net/tls.h */
-struct tls_facts; /* net/tls.h: peer names, chain verdict, version */
 
 enum conn_end {         /* why a connection ended; names for logs and counters in conn_end_name */
 	CONN_END_LOCAL, /* conn_close by the room */
@@ -117,6 +117,9 @@ void conn_send_now(struct conn *c);
 void conn_shutdown_write(struct conn *c);
 
 size_t conn_output_pending(const struct conn *c);
+/* How long output stayed here until its socket had taken it, over all connections of this process:
+ * one count for what was sealed together, 0 when it left in the round that made it. */
+const struct histogram *conn_queue_delay(void);
 /* Stop / go on reading (back-pressure). on_bytes is not called while paused. */
 void conn_pause(struct conn *c, bool pause);
 /* Deadline by which the room wants its open message complete; 0 lifts it. Ends as CONN_END_IDLE. */
@@ -130,5 +133,7 @@ uint64_t conn_bytes_out(const struct conn *c);
 const char *conn_end_name(enum conn_end why);
 /* Text of the last TLS or socket error for the log; "" if none. Valid inside on_down. */
 const char *conn_end_detail(const struct conn *c);
+/* Of CONN_END_TLS_FAILED: the kind of it. Valid inside on_down. */
+enum tls_end conn_tls_end(const struct conn *c);
 
 #endif

@@ -140,8 +140,10 @@ step(struct conn *c)
 		list_push_back(&sh->starved, &c->hs);
 		break;
 	default:
-		if (c->key.why)
+		if (c->key.why) {
+			tls_because(&c->tls, TLS_END_KEY);
 			tls_detail(&c->tls, "%s", c->key.why);
+		}
 		tls_detail_from_queue(&c->tls);
 		conn_push(c);
 		conn_fail(c, CONN_END_TLS_FAILED, NULL);

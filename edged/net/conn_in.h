@@ -61,6 +61,7 @@ struct conn {
 	struct keycall_wait key;
 	struct list hs; /* in the queue of handshake steps */
 	uint64_t last_in_ms, deadline_ms;
+	uint64_t out_ms, pend_ms; /* since when the oldest of each waits; 0: none */
 	uint64_t bytes_in, bytes_out;
 	struct conn_limits lim;
 	struct addr peer, local;

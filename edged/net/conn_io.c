@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/histogram.h"
 #include "net/conn_in.h"
 
 static int
@@ -203,6 +204,20 @@ keep_rest(struct conn_buf *b, const char *p, size_t n)
 
 /* --- out --- */
 
+static struct histogram queue_delay;
+
+const struct histogram *
+conn_queue_delay(void)
+{
+	return &queue_delay;
+}
+
+static void
+has_left(const struct conn *c, uint64_t since_ms)
+{
+	histogram_add(&queue_delay, (loop_now_ms(c->loop) - since_ms) * 1000u, 1);
+}
+
 static size_t
 send_some(struct conn *c, const char *p, size_t n)
 {
@@ -226,8 +241,12 @@ send_pend(struct conn *c)
 	if (b->n == b->at)
 		return;
 	b->at += (uint32_t)send_some(c, b->p + b->at, b->n - b->at);
-	if (b->at == b->n)
-		conn_buf_free(b);
+	if (b->at < b->n)
+		return;
+	conn_buf_free(b);
+	if (c->pend_ms)
+		has_left(c, c->pend_ms);
+	c->pend_ms = 0;
 }
 
 void
@@ -303,9 +322,15 @@ conn_flush(struct conn *c)
 		}
 		conn_push(c);
 		c->wrote = true;
+		if (c->pend.n > c->pend.at)
+			c->pend_ms = c->out_ms;
+		else if (c->phase != CONN_DEAD)
+			has_left(c, c->out_ms);
 	}
-	if (b->n == b->at)
-		conn_buf_free(b);
+	if (b->n > b->at)
+		return;
+	conn_buf_free(b);
+	c->out_ms = 0;
 }
 
 void

@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 #include <cmocka.h>
 
+#include "base/histogram.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/tls.h"
@@ -26,6 +27,7 @@ struct end { /* one side of a scene */
 	struct conn *c;
 	int ups, downs, drains, eofs;
 	enum conn_end why;
+	enum tls_end tls;
 	char detail[256];
 	size_t got, sent, total;
 	size_t eat; /* bytes used per call at most; 0: all */
@@ -114,6 +116,7 @@ on_down(struct conn *c, void *arg, enum conn_end why)
 	e->downs++;
 	assert_int_equal(e->downs, 1);
 	e->why = why;
+	e->tls = conn_tls_end(c);
 	snprintf(e->detail, sizeof(e->detail), "%s", conn_end_detail(c));
 	e->c = NULL;
 	if (++e->s->downs >= e->s->want_downs)
@@ -446,12 +449,18 @@ verify_one(const struct verify_case *v)
 	assert_int_equal(s.server.ups, v->up);
 	if (v->client_says || v->up)
 		assert_int_equal(s.client.ups, v->up);
-	if (v->server_says)
+	if (v->server_says) {
 		assert_int_equal(s.server.why, CONN_END_TLS_FAILED);
+		assert_int_equal(s.server.tls, TLS_END_CERTIFICATE);
+	}
 	if (v->server_says && !strstr(s.server.detail, v->server_says))
 		fail_msg("server: %s", s.server.detail);
-	if (v->client_says)
+	if (v->client_says) {
 		assert_int_equal(s.client.why, CONN_END_TLS_FAILED);
+		assert_int_equal(s.client.tls, TLS_END_CERTIFICATE);
+	}
+	if (v->client_says && s.server.why == CONN_END_TLS_FAILED)
+		assert_int_equal(s.server.tls, TLS_END_ALERT);
 	if (v->client_says && !strstr(s.client.detail, v->client_says))
 		fail_msg("client: %s", s.client.detail);
 	scene_down(&s);
@@ -466,6 +475,52 @@ test_verify(void **state)
 		print_message("           %s\n", verify_cases[i].name);
 		verify_one(&verify_cases[i]);
 	}
+}
+
+/* Pieces of output that have left, of all connections so far. */
+static uint64_t
+pieces_left(void)
+{
+	const struct histogram *h = conn_queue_delay();
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		n += h->n[i];
+	return n;
+}
+
+/* Output is counted when it has left: at once, or when the peer reads again. Handshakes are not. */
+static void
+test_queue_delay(void **state)
+{
+	uint64_t before = pieces_left(), sum_us = conn_queue_delay()->sum_us;
+	struct scene s;
+
+	scene_up(&s);
+	s.client.close_on_up = true;
+	scene_open(&s);
+	scene_run(&s);
+	scene_down(&s);
+	assert_int_equal(pieces_left(), before);
+	scene_up(&s);
+	snprintf(s.client.text, sizeof(s.client.text), "one");
+	s.server.close_on_bytes = true;
+	scene_open(&s);
+	scene_run(&s);
+	scene_down(&s);
+	assert_int_equal(pieces_left(), before + 1);
+	assert_int_equal(conn_queue_delay()->sum_us, sum_us); /* in the round that made it */
+	scene_up(&s);
+	s.ops = &relay_ops;
+	s.client.pump = s.client.greedy = true;
+	s.client.total = 8000000;
+	s.lim.output = 9000000;
+	s.server.pause_on_bytes = true;
+	s.server.end_on_eof = true;
+	scene_open(&s);
+	scene_run(&s);
+	scene_down(&s);
+	assert_true(pieces_left() >= before + 1 + 8000000 / 160000); /* none is longer */
 }
 
 /* Nothing is lost or reordered while the receiver stops and goes, and eats in odd pieces. */
@@ -664,6 +719,8 @@ test_raw_peers(void **state)
 		if (s.server.why != raw_cases[i].why || !strstr(s.server.detail, raw_cases[i].says))
 			fail_msg(
 			    "case %zu: %s, %s", i, conn_end_name(s.server.why), s.server.detail);
+		if (raw_cases[i].why == CONN_END_TLS_FAILED)
+			assert_int_equal(s.server.tls, TLS_END_NOT_TLS);
 		assert_int_equal(s.server.ups, 0);
 		if (fd >= 0)
 			close(fd);
@@ -910,6 +967,7 @@ main(void)
 	    cmocka_unit_test(test_facts),
 	    cmocka_unit_test(test_verify),
 	    cmocka_unit_test(test_bulk),
+	    cmocka_unit_test(test_queue_delay),
 	    cmocka_unit_test(test_half_close_in_order),
 	    cmocka_unit_test(test_output_full),
 	    cmocka_unit_test(test_room_refuses),

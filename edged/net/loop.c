@@ -16,9 +16,9 @@
 
 struct loop {
 	struct event_base *base;
-	struct event *wake; /* the wheel's */
-	uint64_t wake_ms;   /* what it is armed for; UINT64_MAX: not */
-	uint64_t now_ms;
+	struct event *wake;      /* the wheel's */
+	uint64_t wake_ms;        /* what it is armed for; UINT64_MAX: not */
+	uint64_t now_us, now_ms; /* the same reading */
 	bool now_stale;
 	bool stop;
 	struct list tasks, late;
@@ -26,12 +26,20 @@ struct loop {
 };
 
 static uint64_t
-clock_ms(void)
+clock_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+	return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
+static void
+read_clock(struct loop *l)
+{
+	l->now_us = clock_us();
+	l->now_ms = l->now_us / 1000u;
+	l->now_stale = false;
 }
 
 static void
@@ -66,7 +74,7 @@ loop_new(void)
 		return NULL;
 	list_init(&l->tasks);
 	list_init(&l->late);
-	l->now_ms = clock_ms();
+	read_clock(l);
 	l->wake_ms = UINT64_MAX;
 	wheel_init(&l->wheel, l->now_ms);
 	l->base = base_new();
@@ -180,11 +188,16 @@ loop_now_ms(const struct loop *l)
 {
 	struct loop *m = (struct loop *)(uintptr_t)l; /* the cached clock is no part of its value */
 
-	if (m->now_stale) {
-		m->now_ms = clock_ms();
-		m->now_stale = false;
-	}
+	if (m->now_stale)
+		read_clock(m);
 	return m->now_ms;
+}
+
+uint64_t
+loop_spent_us(const struct loop *l)
+{
+	(void)loop_now_ms(l); /* a round that has asked for no time yet begins now */
+	return clock_us() - l->now_us;
 }
 
 void

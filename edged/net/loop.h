@@ -27,6 +27,8 @@ void loop_stop(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 /* Milliseconds on the monotonic clock, as read at the start of this round. */
 uint64_t loop_now_ms(const struct loop *l);
+/* Microseconds since then. Reads the clock each time: for measuring, not for deadlines. */
+uint64_t loop_spent_us(const struct loop *l);
 
 /* Runs once at the end of this round; may put itself off again (then next round runs at once). */
 struct loop_task {

@@ -186,6 +186,18 @@ test_round(void **state)
 	assert_null(loop_free(NULL));
 }
 
+/* From one reading of the clock of a round it only rises; a new round has a reading of its own. */
+static void
+test_spent(void **state)
+{
+	struct loop *l = loop_new();
+	uint64_t now_ms = loop_now_ms(l), a = loop_spent_us(l), b = loop_spent_us(l);
+
+	assert_true(b >= a);
+	assert_true(loop_now_ms(l) == now_ms);
+	loop_free(l);
+}
+
 int
 main(void)
 {
@@ -193,6 +205,7 @@ main(void)
 	    cmocka_unit_test(test_wheel),
 	    cmocka_unit_test(test_wheel_jump),
 	    cmocka_unit_test(test_round),
+	    cmocka_unit_test(test_spent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,16 @@ struct tls_ctx; /* counted; a connection keeps the one it was born with */
 
 #define TLS_NAMES_MAX 100
 
+enum tls_end {               /* why a handshake failed, as a counter tells it */
+	TLS_END_OTHER,       /* conn_end_detail says what */
+	TLS_END_CERTIFICATE, /* the peer's: missing, not trusted, out of date, another name */
+	TLS_END_ALERT,       /* the peer gave up: mostly it does not like our certificate */
+	TLS_END_NOT_TLS,
+	TLS_END_PARAMETERS, /* no version, cipher, signature or application protocol in common */
+	TLS_END_KEY,        /* keyd did not sign */
+	TLS_END__N
+};
+
 struct tls_facts {
 	bool resumed;
 	bool has_cert;

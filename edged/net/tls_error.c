@@ -15,20 +15,21 @@
 
 static const struct {
 	int reason;
+	enum tls_end end;
 	const char *text;
 } texts[] = {
-    {SSL_R_HTTP_REQUEST, "HTTP request on TLS port"},
-    {SSL_R_HTTPS_PROXY_REQUEST, "HTTP proxy request on TLS port"},
-    {SSL_R_WRONG_VERSION_NUMBER, "not TLS"},
-    {SSL_R_NO_SHARED_CIPHER, "no shared cipher"},
-    {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, "no shared signature algorithm"},
-    {SSL_R_UNSUPPORTED_PROTOCOL, "TLS version too old"},
-    {SSL_R_VERSION_TOO_LOW, "TLS version too old"},
-    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "no client certificate"},
-    {SSL_R_EXCESSIVE_MESSAGE_SIZE, "handshake message too large"},
-    {SSL_R_NO_APPLICATION_PROTOCOL, "no shared application protocol"},
-    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, "record does not decrypt"},
-    {SSL_R_RECORD_LENGTH_MISMATCH, "not TLS"},
+    {SSL_R_HTTP_REQUEST, TLS_END_NOT_TLS, "HTTP request on TLS port"},
+    {SSL_R_HTTPS_PROXY_REQUEST, TLS_END_NOT_TLS, "HTTP proxy request on TLS port"},
+    {SSL_R_WRONG_VERSION_NUMBER, TLS_END_NOT_TLS, "not TLS"},
+    {SSL_R_NO_SHARED_CIPHER, TLS_END_PARAMETERS, "no shared cipher"},
+    {SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM, TLS_END_PARAMETERS, "no shared signature algorithm"},
+    {SSL_R_UNSUPPORTED_PROTOCOL, TLS_END_PARAMETERS, "TLS version too old"},
+    {SSL_R_VERSION_TOO_LOW, TLS_END_PARAMETERS, "TLS version too old"},
+    {SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, TLS_END_CERTIFICATE, "no client certificate"},
+    {SSL_R_EXCESSIVE_MESSAGE_SIZE, TLS_END_OTHER, "handshake message too large"},
+    {SSL_R_NO_APPLICATION_PROTOCOL, TLS_END_PARAMETERS, "no shared application protocol"},
+    {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC, TLS_END_OTHER, "record does not decrypt"},
+    {SSL_R_RECORD_LENGTH_MISMATCH, TLS_END_NOT_TLS, "not TLS"},
 };
 
 void
@@ -45,6 +46,13 @@ tls_detail(struct tls_peer *peer, const char *fmt, ...)
 }
 
 void
+tls_because(struct tls_peer *peer, enum tls_end end)
+{
+	if (!peer->detail)
+		peer->end = (uint8_t)end;
+}
+
+void
 tls_detail_from_queue(struct tls_peer *peer)
 {
 	unsigned long e = ERR_peek_error();
@@ -54,6 +62,7 @@ tls_detail_from_queue(struct tls_peer *peer)
 	if (e == 0)
 		return;
 	if (ERR_GET_LIB(e) == ERR_LIB_SSL && reason > ALERT_REASON && reason < ALERT_REASON + 256) {
+		tls_because(peer, TLS_END_ALERT);
 		tls_detail(
 		    peer, "peer sent alert: %s", SSL_alert_desc_string_long(reason - ALERT_REASON));
 		return;
@@ -61,6 +70,7 @@ tls_detail_from_queue(struct tls_peer *peer)
 	for (size_t i = 0; ERR_GET_LIB(e) == ERR_LIB_SSL && i < sizeof(texts) / sizeof(texts[0]);
 	     i++)
 		if (texts[i].reason == reason) {
+			tls_because(peer, texts[i].end);
 			tls_detail(peer, "%s", texts[i].text);
 			return;
 		}

@@ -36,6 +36,7 @@ struct tls_peer {
 	struct tls_facts *facts;
 	struct tls_count *count; /* where it is counted; NULL: not up, or not accepted by us */
 	char *detail;            /* why it failed, for the log; NULL: nothing said yet */
+	uint8_t end;             /* enum tls_end */
 };
 
 /* tls.c */
@@ -58,6 +59,8 @@ bool tls_cert_has_nul_name(X509 *leaf);
 /* tls_error.c */
 /* printf into peer->detail; the first one stays. */
 void tls_detail(struct tls_peer *peer, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The kind of it; said before the text, and the first one stays. */
+void tls_because(struct tls_peer *peer, enum tls_end end);
 /* From OpenSSL's queue, which is emptied. */
 void tls_detail_from_queue(struct tls_peer *peer);
 

@@ -71,6 +71,7 @@ say_why(struct tls_peer *peer, X509_STORE_CTX *store)
 		serial_text(cert, serial, sizeof(serial));
 		X509_NAME_oneline(X509_get_issuer_name(cert), issuer, sizeof(issuer));
 	}
+	tls_because(peer, TLS_END_CERTIFICATE);
 	tls_detail(peer, "%s (serial %s, issuer %s)", reason_text(X509_STORE_CTX_get_error(store)),
 	    serial, issuer);
 }
@@ -117,6 +118,7 @@ judge_name(struct tls_peer *peer, X509_STORE_CTX *store, X509 *leaf)
 	if (f->n_names == 0)
 		snprintf(found, sizeof(found), f->cn.n ? "CN " STR_FMT : "no host name" STR_FMT,
 		    STR_ARG(f->cn));
+	tls_because(peer, TLS_END_CERTIFICATE);
 	tls_detail(
 	    peer, "wrong name: expected " STR_FMT ", found %s", STR_ARG(t->expect[0]), found);
 	free(f);
@@ -135,6 +137,7 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 		return 0;
 	}
 	if (tls_cert_has_nul_name(leaf)) {
+		tls_because(peer, TLS_END_CERTIFICATE);
 		tls_detail(peer, "a name in the certificate contains a NUL");
 		return refuse(store, X509_V_ERR_HOSTNAME_MISMATCH);
 	}
@@ -142,6 +145,7 @@ tls_verify(X509_STORE_CTX *store, void *arg)
 		return judge_name(peer, store, leaf);
 	(void)SSL_set_num_tickets(ssl, 0); /* a certificate is checked anew each time */
 	if (!usage_ok(leaf, peer->ctx)) {
+		tls_because(peer, TLS_END_CERTIFICATE);
 		tls_detail(peer, "certificate may not be used by a client (extended key usage)");
 		return refuse(store, X509_V_ERR_INVALID_PURPOSE);
 	}

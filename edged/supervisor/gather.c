@@ -145,8 +145,8 @@ gather_on_counts(struct child *c, uint32_t number, struct str rows)
 		struct str help = ipc_get_str(&r);
 		uint64_t value = ipc_get_u64(&r);
 
-		if (r.err == 0)
-			stats_sum_add(g->sum, name, kind == STATS_GAUGE, help, value);
+		if (r.err == 0 && kind < STATS_KIND__N)
+			stats_sum_add(g->sum, name, (enum stats_kind)kind, help, value);
 	}
 	if (g->waiting_for == 0)
 		finish(g);

@@ -6,10 +6,10 @@
 #ifndef EDGED_SUPERVISOR_STATS_SUM_H
 #define EDGED_SUPERVISOR_STATS_SUM_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/str.h"
+#include "svc/stats.h"
 
 struct json;
 struct stats_sum;
@@ -19,10 +19,12 @@ struct stats_sum;
 struct stats_sum *stats_sum_new(void);
 struct stats_sum *stats_sum_free(struct stats_sum *s);
 void stats_sum_add(
-    struct stats_sum *s, struct str name, bool gauge, struct str help, uint64_t value);
-/* [{"name":...,"kind":"counter","help":...,"value":N}] in the order of first sight. */
+    struct stats_sum *s, struct str name, enum stats_kind kind, struct str help, uint64_t value);
+/* [{"name":...,"kind":"counter","help":...,"value":N}] in the order of first sight; kind is
+ * counter, gauge or histogram, N has decimals for the sum of a histogram only. */
 void stats_sum_json(const struct stats_sum *s, struct json *j);
-/* Prometheus text: rows of one metric together, HELP and TYPE before them. */
+/* Prometheus text: rows of one metric together (of a histogram all its parts), HELP and TYPE before
+ * them. */
 void stats_sum_prometheus(const struct stats_sum *s, struct json *j);
 
 #endif

@@ -12,7 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum stats_kind { STATS_COUNTER, STATS_GAUGE };
+struct histogram; /* base/histogram.h */
+
+enum stats_kind {
+	STATS_COUNTER,
+	STATS_GAUGE,
+	STATS_BUCKET, /* of a histogram: NAME_bucket{le="..."}, cumulative, and NAME_count */
+	STATS_TIME,   /* of a histogram: NAME_sum; the value is in us and shown in seconds */
+	STATS_KIND__N
+};
 
 struct stats_row {
 	const char *name;
@@ -23,7 +31,10 @@ struct stats_row {
 
 /* rows are borrowed for the life of the process. */
 void stats_register(struct stats_row *rows, size_t n);
-/* Calls each(row, arg) over all registered rows in order. */
+/* name ends in _seconds and has no labels; all three are borrowed for the life of the process. */
+void stats_register_histogram(const char *name, const char *help, const struct histogram *h);
+/* Calls each(row, arg) over all registered rows in order, those of histograms last; row is valid
+ * inside. */
 void stats_each(void (*each)(const struct stats_row *row, void *arg), void *arg);
 
 #endif

@@ -113,13 +113,16 @@ def row(edge, c):
 def test_channel(av, call):
     """The bytes, the counts of the allocation, and that it was the kernel."""
     c, peer = call
+    octets = 'edged_av_bytes_total{transport="udp",dir="from_%s",leg="external"}'
     before, had = by_kernel(av), row(av, c)
+    sums = [stat(av, octets % who) for who in ("client", "peer")]
     talk(c, peer, 0x4001, n=50)
     assert by_kernel(av) - before == 100
     now = row(av, c)
     assert now["packets_from_client"] - had["packets_from_client"] == 50
     assert now["packets_from_peer"] - had["packets_from_peer"] == 50
     assert now["bytes_from_client"] - had["bytes_from_client"] == sum(162 + i for i in range(50))
+    assert [stat(av, octets % who) - n for who, n in zip(("client", "peer"), sums)] == [sum(162 + i for i in range(50))] * 2
     assert stat(av, "edged_av_kernel_flows") == 2
 
 
@@ -311,9 +314,11 @@ def test_ceiling(lab, narrow):
     c, peer = Turn(lab, "alice", (AV_OUT, 3478), USER, PASSWORD), bind(lab, "bob")
     c.allocate()
     assert c.bind(0x4001, peer.getsockname()) == 0
-    dropped = 'edged_av_packets_dropped_total{reason="bandwidth"}'
+    dropped = 'edged_av_packets_dropped_total{transport="udp",reason="bandwidth"}'
     assert 4 <= burst(c, peer) < 40
     assert stat(narrow, dropped) > 40
+    assert stat(narrow, "edged_av_sessions_over_peak_bandwidth") == 1
+    assert stat(narrow, "edged_av_sessions_over_average_bandwidth") == 0  # not for a minute yet
     with open(narrow.conf) as f:
         text = f.read()
     assert "kbit_per_port = 64;" in text

@@ -209,7 +209,7 @@ def test_datagrams_behind_a_tcp_client_are_dropped(lab, av):
         c.allocate()
         assert c.permit(peer.getsockname()) == 0
         ceilings(av, port=64)
-        dropped = 'edged_av_packets_dropped_total{reason="bandwidth"}'
+        dropped = 'edged_av_packets_dropped_total{transport="tcp",reason="bandwidth"}'
         lost, waits = stat(av, dropped), throttled(av)
         for i in range(80):
             c.send(peer.getsockname(), bytes(1000))

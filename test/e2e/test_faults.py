@@ -215,6 +215,7 @@ def test_certificate_of_the_next_hop_is_checked(lab, edged):
             r = c.conn.recv()
             assert r.code in (503, 504) and r.h("Call-ID") == m.h("Call-ID"), (cert, r)
             assert not f.seen, (cert, f.seen)
+            assert re.search(r'edged_tls_handshake_failures_total\{side="internal",reason="certificate"\} +[1-9]', e.ctl("stats")), cert
             c.close()
         finally:
             e.stop()

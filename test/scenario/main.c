@@ -381,24 +381,38 @@ do_fill(struct script *s, const char *rest)
 	free(text);
 }
 
+struct counter {
+	char name[128];
+	unsigned long long value;
+	bool found;
+};
+
+static void
+is_counter(const struct stats_row *row, void *arg)
+{
+	struct counter *c = arg;
+
+	if (strcmp(row->name, c->name) != 0)
+		return;
+	c->value = row->value;
+	c->found = true;
+}
+
 static void
 do_counter(struct script *s, const char *rest)
 {
-	char name[128];
+	struct counter c = {.found = false};
 	unsigned long long n;
 
-	if (sscanf(rest, "%127s %llu", name, &n) != 2) {
+	if (sscanf(rest, "%127s %llu", c.name, &n) != 2) {
 		world_fail(&s->w, "counter: cannot read");
 		return;
 	}
-	for (unsigned i = 0; i < CNT__N; i++)
-		if (strcmp(access_counters[i].name, name) == 0) {
-			if (access_counters[i].value != n)
-				world_fail(&s->w, "%s is %llu, not %llu", name,
-				    (unsigned long long)access_counters[i].value, n);
-			return;
-		}
-	world_fail(&s->w, "no counter %s", name);
+	stats_each(is_counter, &c);
+	if (!c.found)
+		world_fail(&s->w, "no counter %s", c.name);
+	else if (c.value != n)
+		world_fail(&s->w, "%s is %llu, not %llu", c.name, c.value, n);
 }
 
 static void
@@ -597,6 +611,7 @@ main(int argc, char **argv)
 	int status = argc > 1 ? 0 : 2;
 
 	log_set_level(getenv("SCENARIO_LOG") ? LOG_DEBUG_L : LOG_ERROR_L);
+	counters_register();
 	for (int i = 1; i < argc && status == 0; i++)
 		status = play(argv[i]);
 	return status;

@@ -129,6 +129,12 @@ op_clock_s(void *net)
 	return 1767225600u;
 }
 
+static uint64_t
+op_spent_us(void *net)
+{
+	return 0;
+}
+
 /* By name: a new operation of the core must not shift the others. No partner is asked for here. */
 static const struct access_ops ops = {
     .reserve = op_reserve,
@@ -146,6 +152,7 @@ static const struct access_ops ops = {
     .random = op_random,
     .now_ms = op_now_ms,
     .clock_s = op_clock_s,
+    .spent_us = op_spent_us,
 };
 
 static void

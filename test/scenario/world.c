@@ -239,6 +239,12 @@ op_clock_s(void *net)
 	return START_S + (node->w->now_ms - START_MS) / 1000;
 }
 
+static uint64_t
+op_spent_us(void *net)
+{
+	return 0;
+}
+
 static const struct access_ops ops = {
     .reserve = op_reserve,
     .commit = op_commit,
@@ -255,6 +261,7 @@ static const struct access_ops ops = {
     .random = op_random,
     .now_ms = op_now_ms,
     .clock_s = op_clock_s,
+    .spent_us = op_spent_us,
 };
 
 static const struct world_dns *

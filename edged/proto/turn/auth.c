@@ -68,7 +68,7 @@ ask_key(struct turn_request *q)
 	if (s->n_pending >= s->conf.limits.keys_waiting ||
 	    of_address >= s->conf.limits.keys_waiting_per_address ||
 	    q->m->bytes.n > TURN_PENDING_BYTES || !(p = malloc(sizeof(*p) + q->m->bytes.n))) {
-		turn_drop(s, TURN_COUNT_DROP_KEYS_WAITING);
+		turn_drop(s, TURN_COUNT_DROP_KEYS_WAITING, q->flow);
 		return;
 	}
 	p->ticket = ++s->next_ticket;
@@ -114,7 +114,7 @@ find_key(struct turn_request *q, const struct codes *codes, struct str *ret_key)
 		auth_failed(q, q->fresh->verdict == ED_GONE ? "expired" : "unknown_user");
 		turn_reply_challenge(q, codes->unknown_user);
 	} else {
-		turn_drop(q->s, TURN_COUNT_DROP_KEYS_WAITING);
+		turn_drop(q->s, TURN_COUNT_DROP_KEYS_WAITING, q->flow);
 	}
 	return false;
 }
@@ -127,7 +127,7 @@ check_integrity(struct turn_request *q, const struct codes *codes, struct str *k
 	const struct addr *from = &q->flow->client;
 
 	if (!turn_source_has(s->sources, TURN_SOURCE_INTEGRITY, rate, from, q->now_ms)) {
-		turn_drop(s, TURN_COUNT_DROP_INTEGRITY);
+		turn_drop(s, TURN_COUNT_DROP_INTEGRITY, q->flow);
 		return false;
 	}
 	if (stun_integrity_check(q->m, *key) == ED_OK)

@@ -222,7 +222,7 @@ turn_server_attempt(struct turn_server *s, struct turn_allocation *a, const stru
 	turn_peer_from_wire(&s->conf.policy, &from);
 	c = find_peer(a, &from) ? NULL : connection_new(s, a, &from, TURN_UNBOUND, now_ms);
 	if (!c) {
-		turn_drop(s, TURN_COUNT_DROP_OTHER);
+		turn_drop(s, TURN_COUNT_DROP_OTHER, &a->flow);
 		return 0;
 	}
 	turn_indication_id(s, a->dialect, id);

@@ -19,6 +19,8 @@
 #define TURN_RESERVATION_MS 30000u
 #define TURN_RESERVATIONS   256u   /* of one worker */
 #define TURN_STREAM_WAIT_MS 1000u  /* a reload may have lifted the ceiling then */
+#define TURN_OVER_MS        10000u /* turn_over: so long behind a datagram that was dropped */
+#define TURN_OVER_LONG_MS   60000u /* and so long without such a pause */
 #define TURN_SILENCE_MS     10000u /* behind too many wrong signatures */
 #define TURN_PENDING_MS     6000u
 #define TURN_PENDING_BYTES  1500u
@@ -61,6 +63,7 @@ struct turn_server {
 	uint32_t n_pending, next_ticket, next_id;
 	uint64_t next_indication;
 	uint64_t count[TURN_COUNT__N];
+	uint64_t over_ms;             /* when a datagram was dropped for bandwidth last; 0: never */
 	struct turn_allocation *dead; /* ended, readable until the next call */
 };
 
@@ -87,7 +90,8 @@ struct turn_request {
 struct turn_act *turn_act_add(struct turn_acts *acts, enum turn_act_kind kind);
 void turn_note(struct turn_acts *acts, enum turn_note note, const char *detail,
     const struct turn_allocation *a, const struct addr *peer);
-void turn_drop(struct turn_server *s, enum turn_count why);
+/* flow: whose it was, or for whom; why is the row of UDP. */
+void turn_drop(struct turn_server *s, enum turn_count why, const struct turn_flow *flow);
 
 /* udp: a count whose row for TCP follows it. */
 static inline void
@@ -121,6 +125,10 @@ bool turn_pay(
 /* The same for a stream's, which have been read: turn_server_stream_wait says what follows. */
 void turn_owe(
     struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, uint64_t now_ms);
+
+/* That went by: in a's counts and ours. */
+void turn_count_relayed(
+    struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes);
 
 /* auth.c */
 /* True: authenticated, q->key is set. False: answered, dropped, or waits for its key. */

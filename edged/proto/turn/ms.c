@@ -248,21 +248,21 @@ send_request(struct turn_request *q)
 
 	if (!q->a || q->a->state != TURN_LIVE || !q->pkt || !q->m->integrity_at ||
 	    !str_eq(q->a->username, q->m->attr[STUN_USERNAME])) {
-		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION);
+		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION, q->flow);
 		return;
 	}
 	if (stun_integrity_check(q->m, (struct str){(const char *)q->a->key, sizeof(q->a->key)}) !=
 	    ED_OK) {
-		turn_drop(q->s, TURN_COUNT_DROP_INTEGRITY);
+		turn_drop(q->s, TURN_COUNT_DROP_INTEGRITY, q->flow);
 		return;
 	}
 	if (!sequence_is_new(q)) {
-		turn_drop(q->s, TURN_COUNT_DROP_REPLAY);
+		turn_drop(q->s, TURN_COUNT_DROP_REPLAY, q->flow);
 		return;
 	}
 	if (q->m->n_unknown || !data.p || stun_get_addr(q->m, STUN_PEER_ADDRESS, &peer) < 0 ||
 	    !has_relay(q, &peer)) {
-		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED);
+		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED, q->flow);
 		return;
 	}
 	if (turn_judge(q, &peer, true) != TURN_RULE_ALLOWED)
@@ -270,7 +270,7 @@ send_request(struct turn_request *q)
 	if (turn_permission_install(&q->a->permissions, &peer, UINT64_MAX,
 		q->s->conf.limits.permissions, q->now_ms) < 0 ||
 	    !note_sent(q->a->ms, &peer)) {
-		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION);
+		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION, q->flow);
 		return;
 	}
 	if (data.n == 0 ||
@@ -331,7 +331,7 @@ set_active_destination(struct turn_request *q)
 		return;
 	}
 	if (!sequence_is_new(q)) {
-		turn_drop(q->s, TURN_COUNT_DROP_REPLAY);
+		turn_drop(q->s, TURN_COUNT_DROP_REPLAY, q->flow);
 		return;
 	}
 	code = set_active(q);
@@ -348,7 +348,7 @@ void
 turn_ms_data(struct turn_request *q)
 {
 	if (q->a->state != TURN_LIVE || !q->a->ms->active.family || q->pkt->len == 0) {
-		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
+		turn_drop(q->s, TURN_COUNT_DROP_OTHER, q->flow);
 		return;
 	}
 	turn_relay(q, &q->a->ms->active_wire, turn_fast_of(q->a, TURN_FAST_BARE, UINT64_MAX));
@@ -358,7 +358,7 @@ void
 turn_ms_request(struct turn_request *q)
 {
 	if (q->a && !q->a->ms) { /* that five-tuple speaks the other dialect */
-		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
+		turn_drop(q->s, TURN_COUNT_DROP_OTHER, q->flow);
 		return;
 	}
 	switch (q->type) {
@@ -373,7 +373,7 @@ turn_ms_request(struct turn_request *q)
 		set_active_destination(q);
 		break;
 	default:
-		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
+		turn_drop(q->s, TURN_COUNT_DROP_OTHER, q->flow);
 	}
 }
 

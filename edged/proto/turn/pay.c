@@ -18,13 +18,24 @@ user_pays(struct turn_server *s, struct turn_allocation *a, uint32_t n, uint64_t
 }
 
 static void
-count(struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n)
+mark_over(struct turn_server *s, struct turn_allocation *a, uint64_t now_ms)
 {
-	a->traffic = true;
-	a->packets[dir]++;
-	a->bytes[dir] += n;
-	s->count[dir ? TURN_COUNT_FROM_PEER : TURN_COUNT_FROM_CLIENT]++;
-	s->count[dir ? TURN_COUNT_BYTES_FROM_PEER : TURN_COUNT_BYTES_FROM_CLIENT] += n;
+	if (!a->over_ms || now_ms - a->over_ms >= TURN_OVER_MS)
+		a->over_since_ms = now_ms;
+	a->over_ms = s->over_ms = now_ms;
+}
+
+void
+turn_count_relayed(
+    struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes)
+{
+	enum turn_leg leg = s->conf.listeners[a->flow.listener].leg;
+
+	a->traffic |= packets > 0;
+	a->packets[dir] += packets;
+	a->bytes[dir] += bytes;
+	s->count[dir ? TURN_COUNT_FROM_PEER : TURN_COUNT_FROM_CLIENT] += packets;
+	s->count[turn_count_bytes((unsigned)dir, a->flow.transport, leg)] += bytes;
 }
 
 bool
@@ -36,10 +47,11 @@ turn_pay(struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, 
 	}
 	if (!turn_bucket_take(&a->bucket, s->conf.limits.kbit_per_port, n, now_ms) ||
 	    !user_pays(s, a, n, now_ms)) {
-		turn_drop(s, TURN_COUNT_DROP_BANDWIDTH);
+		turn_drop(s, TURN_COUNT_DROP_BANDWIDTH, &a->flow);
+		mark_over(s, a, now_ms);
 		return false;
 	}
-	count(s, a, dir, n);
+	turn_count_relayed(s, a, dir, 1, n);
 	return true;
 }
 
@@ -52,7 +64,7 @@ turn_owe(struct turn_server *s, struct turn_allocation *a, int dir, uint32_t n, 
 	turn_bucket_owe(&a->user->bucket, kbit, n, now_ms);
 	if (a->is_shared)
 		turn_shared_owe(s->conf.shared, a->shared, kbit, n, now_ms);
-	count(s, a, dir, n);
+	turn_count_relayed(s, a, dir, 1, n);
 }
 
 static uint64_t
@@ -82,6 +94,8 @@ turn_server_stream_wait(
 		s->count[TURN_COUNT_THROTTLED]++;
 	if (ms && !a->told)
 		*ret_tell = user > port ? "user" : "port";
+	if (ms)
+		mark_over(s, a, now_ms);
 	a->waits = ms > 0;
 	a->told |= a->waits;
 	return ms > TURN_STREAM_WAIT_MS ? TURN_STREAM_WAIT_MS : (uint32_t)ms;
@@ -91,16 +105,43 @@ void
 turn_server_relayed(
     struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes)
 {
-	a->traffic |= packets > 0;
-	a->packets[dir] += packets;
-	a->bytes[dir] += bytes;
-	s->count[dir ? TURN_COUNT_FROM_PEER : TURN_COUNT_FROM_CLIENT] += packets;
-	s->count[dir ? TURN_COUNT_BYTES_FROM_PEER : TURN_COUNT_BYTES_FROM_CLIENT] += bytes;
+	turn_count_relayed(s, a, dir, packets, bytes);
 }
 
+/* Only datagrams are relayed below us. */
 void
-turn_server_dropped(struct turn_server *s, uint32_t bandwidth, uint32_t other)
+turn_server_dropped(struct turn_server *s, struct turn_allocation *a, uint32_t bandwidth,
+    uint32_t other, uint64_t now_ms)
 {
 	s->count[TURN_COUNT_DROP_BANDWIDTH] += bandwidth;
 	s->count[TURN_COUNT_DROP_OTHER] += other;
+	if (a && bandwidth)
+		mark_over(s, a, now_ms);
+}
+
+struct over_walk {
+	uint64_t now_ms;
+	struct turn_over n;
+};
+
+static void
+count_over(const struct turn_allocation *a, void *arg)
+{
+	struct over_walk *w = arg;
+
+	if (a->state != TURN_LIVE || !a->over_ms || w->now_ms - a->over_ms >= TURN_OVER_MS)
+		return;
+	w->n.peak++;
+	w->n.average += a->over_ms - a->over_since_ms >= TURN_OVER_LONG_MS;
+}
+
+/* Asked for once a second: where nobody was over a ceiling, nobody is looked at. */
+struct turn_over
+turn_server_over(struct turn_server *s, uint64_t now_ms)
+{
+	struct over_walk w = {.now_ms = now_ms};
+
+	if (s->over_ms && now_ms - s->over_ms < TURN_OVER_MS)
+		turn_server_each(s, count_over, &w);
+	return w.n;
 }

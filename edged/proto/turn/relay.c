@@ -18,7 +18,7 @@ turn_judge(struct turn_request *q, const struct addr *peer, bool has_port)
 	enum turn_rule r = turn_peer_judge(&s->conf.policy, leg, peer, has_port);
 
 	if (r != TURN_RULE_ALLOWED) {
-		turn_drop(s, TURN_COUNT_DROP_PEER_POLICY);
+		turn_drop(s, TURN_COUNT_DROP_PEER_POLICY, q->flow);
 		turn_note(q->acts, TURN_NOTE_PEER_REFUSED, turn_rule_name(r), q->a, peer);
 	}
 	return r;
@@ -44,7 +44,7 @@ turn_relay(struct turn_request *q, const struct addr *wire, struct turn_fast fas
 	void *relay = a->relay[wire->family == 6];
 
 	if (!relay) {
-		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
+		turn_drop(q->s, TURN_COUNT_DROP_OTHER, q->flow);
 		return;
 	}
 	if (!turn_pay(q->s, a, 0, q->pkt->len, q->now_ms))
@@ -165,19 +165,19 @@ turn_server_peer_input(struct turn_server *s, struct turn_allocation *a, const s
 	acts->note = TURN_NOTE_NONE;
 	turn_reap(s);
 	if (a->state != TURN_LIVE) {
-		turn_drop(s, TURN_COUNT_DROP_NO_ALLOCATION);
+		turn_drop(s, TURN_COUNT_DROP_NO_ALLOCATION, &a->flow);
 		return;
 	}
 	turn_peer_from_wire(&s->conf.policy, &from);
 	permitted_ms = turn_permission_until(&a->permissions, &from);
 	if (permitted_ms <= now_ms) {
-		turn_drop(s, TURN_COUNT_DROP_NO_PERMISSION);
+		turn_drop(s, TURN_COUNT_DROP_NO_PERMISSION, &a->flow);
 		return;
 	}
 	if (!turn_pay(s, a, 1, pkt->len, now_ms))
 		return;
 	if (!wrap(s, a, &from, pkt, now_ms, &is_data, &fast)) {
-		turn_drop(s, TURN_COUNT_DROP_OTHER);
+		turn_drop(s, TURN_COUNT_DROP_OTHER, &a->flow);
 		return;
 	}
 	act = turn_act_add(acts, TURN_ACT_TO_CLIENT);
@@ -203,6 +203,6 @@ turn_server_peer_accept(
 	if (a->state == TURN_LIVE && turn_permission_is_live(&a->permissions, &from, now_ms) &&
 	    turn_peer_judge(&s->conf.policy, leg, &from, false) == TURN_RULE_ALLOWED)
 		return true;
-	turn_drop(s, TURN_COUNT_DROP_NO_PERMISSION);
+	turn_drop(s, TURN_COUNT_DROP_NO_PERMISSION, &a->flow);
 	return false;
 }

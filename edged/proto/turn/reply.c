@@ -25,7 +25,7 @@ send_out(struct turn_request *q, int64_t len, size_t may_draw)
 	struct turn_act *act;
 
 	if (len <= 0 || (q->flow->transport == TURN_UDP && may_draw && (size_t)len > may_draw)) {
-		turn_drop(q->s, TURN_COUNT_DROP_AMPLIFICATION);
+		turn_drop(q->s, TURN_COUNT_DROP_AMPLIFICATION, q->flow);
 		return;
 	}
 	act = turn_act_add(acts, TURN_ACT_TO_CLIENT);
@@ -111,7 +111,7 @@ turn_reply_challenge(struct turn_request *q, unsigned code)
 
 	if (!turn_source_take(s->sources, TURN_SOURCE_CHALLENGE, &s->conf.limits.challenge,
 		&q->flow->client, q->now_ms)) {
-		turn_drop(s, TURN_COUNT_DROP_RATE);
+		turn_drop(s, TURN_COUNT_DROP_RATE, q->flow);
 		turn_note(q->acts, TURN_NOTE_RATE_LIMITED, "challenge", NULL, &q->flow->client);
 		return;
 	}
@@ -134,7 +134,7 @@ turn_reply_binding(struct turn_request *q, bool rfc3489)
 	}
 	if (!turn_source_take(s->sources, TURN_SOURCE_BINDING, &s->conf.limits.binding,
 		&q->flow->client, q->now_ms)) {
-		turn_drop(s, TURN_COUNT_DROP_RATE);
+		turn_drop(s, TURN_COUNT_DROP_RATE, q->flow);
 		turn_note(q->acts, TURN_NOTE_RATE_LIMITED, "binding", NULL, &q->flow->client);
 		return;
 	}

@@ -61,9 +61,9 @@ turn_note(struct turn_acts *acts, enum turn_note note, const char *detail,
 }
 
 void
-turn_drop(struct turn_server *s, enum turn_count why)
+turn_drop(struct turn_server *s, enum turn_count why, const struct turn_flow *flow)
 {
-	s->count[why]++;
+	turn_count_by_transport(s, why, flow);
 }
 
 static void
@@ -208,7 +208,7 @@ control(struct turn_request *q, const struct stun_dialect *d, bool rfc3489, stru
 	int r = rfc3489 ? stun_msg_parse_rfc3489(&m, bytes) : stun_msg_parse(&m, d, bytes);
 
 	if (r < 0 || !stun_fingerprint_holds(&m)) {
-		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED);
+		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED, q->flow);
 		/* ms-turn 3.1.10: a stream that does not hold messages is closed */
 		if (q->flow->transport == TURN_TCP)
 			turn_act_add(q->acts, TURN_ACT_CLOSE_CLIENT)->flow = *q->flow;
@@ -253,7 +253,7 @@ with_standard_allocation(struct turn_request *q, enum stun_class class)
 	else if (class == STUN_CLASS_STANDARD)
 		control(q, &stun_dialect_standard, false, pkt_str(q->pkt));
 	else
-		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
+		turn_drop(q->s, TURN_COUNT_DROP_OTHER, q->flow);
 }
 
 static void
@@ -270,10 +270,10 @@ without_allocation(struct turn_request *q, enum stun_class class)
 		control(q, &stun_dialect_standard, true, pkt_str(q->pkt));
 		break;
 	case STUN_CLASS_MULTIPLEX:
-		turn_drop(q->s, TURN_COUNT_DROP_MULTIPLEX);
+		turn_drop(q->s, TURN_COUNT_DROP_MULTIPLEX, q->flow);
 		break;
 	default:
-		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION);
+		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION, q->flow);
 	}
 }
 
@@ -434,18 +434,4 @@ turn_server_each(
 	for (size_t i = 0; i < TURN_WHEEL; i++)
 		LIST_EACH_SAFE(it, &s->wheel[i])
 	each(LIST_OF(it, struct turn_allocation, due), arg);
-}
-
-const char *
-turn_count_name(enum turn_count c)
-{
-	static const char *const names[TURN_COUNT__N] = {"from_client", "from_peer",
-	    "bytes_from_client", "bytes_from_peer", "bindings", "challenges", "allocated",
-	    "allocated_tcp", "ended", "ended_tcp", "auth_failures", "auth_failures_tcp",
-	    "integrity_not_sha1", "user_limit", "user_limit_tcp", "not_shared", "no_port",
-	    "throttled", "malformed", "no_allocation", "rate", "amplification", "keys_waiting",
-	    "integrity", "replay", "peer_policy", "no_permission", "bandwidth", "multiplex",
-	    "too_long", "other"};
-
-	return c < TURN_COUNT__N ? names[c] : "unknown";
 }

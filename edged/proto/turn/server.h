@@ -156,41 +156,69 @@ struct turn_acts {
 	uint8_t out[TURN_OUT_MAX];
 };
 
-enum turn_count {               /* names in turn_count_name */
+enum turn_count {
 	TURN_COUNT_FROM_CLIENT, /* packets relayed */
 	TURN_COUNT_FROM_PEER,
-	TURN_COUNT_BYTES_FROM_CLIENT,
-	TURN_COUNT_BYTES_FROM_PEER,
+	TURN_COUNT_BYTES, /* eight, see turn_count_bytes */
+	TURN_COUNT_BYTES_LAST = TURN_COUNT_BYTES + 7,
 	TURN_COUNT_BINDINGS,
 	TURN_COUNT_CHALLENGES,
+	TURN_COUNT_INTEGRITY_NOT_SHA1, /* a client that insists on SHA-256 (ms-turn 4.3) */
+	TURN_COUNT_NOT_SHARED, /* an allocation that no room was left for in the shared table */
+	TURN_COUNT_NO_PORT,
 	TURN_COUNT_ALLOCATED, /* over UDP; over TCP it is the next one, here and below */
 	TURN_COUNT_ALLOCATED_TCP,
 	TURN_COUNT_ENDED,
 	TURN_COUNT_ENDED_TCP,
 	TURN_COUNT_AUTH_FAILURES,
 	TURN_COUNT_AUTH_FAILURES_TCP,
-	TURN_COUNT_INTEGRITY_NOT_SHA1, /* a client that insists on SHA-256 (ms-turn 4.3) */
 	TURN_COUNT_USER_LIMIT,
 	TURN_COUNT_USER_LIMIT_TCP,
-	TURN_COUNT_NOT_SHARED, /* an allocation that no room was left for in the shared table */
-	TURN_COUNT_NO_PORT,
 	TURN_COUNT_THROTTLED, /* streams of an allocation began to wait for a ceiling */
 	TURN_COUNT_DROP_MALFORMED,
+	TURN_COUNT_DROP_MALFORMED_TCP,
 	TURN_COUNT_DROP_NO_ALLOCATION,
+	TURN_COUNT_DROP_NO_ALLOCATION_TCP,
 	TURN_COUNT_DROP_RATE,
+	TURN_COUNT_DROP_RATE_TCP,
 	TURN_COUNT_DROP_AMPLIFICATION,
+	TURN_COUNT_DROP_AMPLIFICATION_TCP,
 	TURN_COUNT_DROP_KEYS_WAITING,
+	TURN_COUNT_DROP_KEYS_WAITING_TCP,
 	TURN_COUNT_DROP_INTEGRITY,
+	TURN_COUNT_DROP_INTEGRITY_TCP,
 	TURN_COUNT_DROP_REPLAY,
+	TURN_COUNT_DROP_REPLAY_TCP,
 	TURN_COUNT_DROP_PEER_POLICY,
+	TURN_COUNT_DROP_PEER_POLICY_TCP,
 	TURN_COUNT_DROP_NO_PERMISSION,
+	TURN_COUNT_DROP_NO_PERMISSION_TCP,
 	TURN_COUNT_DROP_BANDWIDTH,
+	TURN_COUNT_DROP_BANDWIDTH_TCP,
 	TURN_COUNT_DROP_MULTIPLEX,
+	TURN_COUNT_DROP_MULTIPLEX_TCP,
 	TURN_COUNT_DROP_TOO_LONG, /* DONT-FRAGMENT */
+	TURN_COUNT_DROP_TOO_LONG_TCP,
 	TURN_COUNT_DROP_OTHER,
+	TURN_COUNT_DROP_OTHER_TCP,
 	TURN_COUNT__N
 };
-const char *turn_count_name(enum turn_count c);
+
+/* Octets of media; dir 0 from the client, 1 from peers; transport and leg are the client's. */
+static inline enum turn_count
+turn_count_bytes(unsigned dir, enum turn_transport transport, enum turn_leg leg)
+{
+	return (enum turn_count)(TURN_COUNT_BYTES + dir * 4 + transport * 2 + leg);
+}
+
+/*
+ * Sessions that want more than av.limits let them have: of which datagrams were dropped or streams
+ * waited for it in the last 10 s, and those of them where that goes on for a minute, so that not a
+ * peak but their average is too high.
+ */
+struct turn_over {
+	uint32_t peak, average;
+};
 
 /* How the bytes of an input came. */
 enum turn_frame { TURN_FRAME_NONE, TURN_FRAME_CONTROL, TURN_FRAME_DATA };
@@ -236,8 +264,10 @@ bool turn_server_peer_accept(
  * client, 1 from peers. */
 void turn_server_relayed(
     struct turn_server *s, struct turn_allocation *a, int dir, uint64_t packets, uint64_t bytes);
-/* And what it has dropped: by the ceilings of bandwidth, for other reasons. */
-void turn_server_dropped(struct turn_server *s, uint32_t bandwidth, uint32_t other);
+/* And what it has dropped of a (NULL: it has ended): by the ceilings of bandwidth, for other
+ * reasons. */
+void turn_server_dropped(struct turn_server *s, struct turn_allocation *a, uint32_t bandwidth,
+    uint32_t other, uint64_t now_ms);
 /* A TCP connection with a peer has ended: the active one takes the client's with it. */
 void turn_server_peer_closed(struct turn_server *s, struct turn_allocation *a,
     const struct addr *peer, uint64_t now_ms, struct turn_acts *acts);
@@ -282,6 +312,7 @@ uint32_t turn_server_allocations(const struct turn_server *s);
 /* Any allocation; NULL: there is none. */
 struct turn_allocation *turn_server_any(struct turn_server *s);
 uint64_t turn_server_count(const struct turn_server *s, enum turn_count c);
+struct turn_over turn_server_over(struct turn_server *s, uint64_t now_ms);
 void turn_server_each(
     struct turn_server *s, void (*each)(const struct turn_allocation *a, void *arg), void *arg);
 

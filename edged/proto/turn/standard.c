@@ -348,23 +348,23 @@ send_indication(struct turn_request *q)
 	uint64_t until_ms;
 
 	if (!q->a || q->a->state != TURN_LIVE || !q->pkt || q->a->transport == TURN_TCP) {
-		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION);
+		turn_drop(q->s, TURN_COUNT_DROP_NO_ALLOCATION, q->flow);
 		return;
 	}
 	if (q->m->n_unknown || !data.p || stun_get_addr(q->m, STUN_PEER_ADDRESS, &peer) < 0 ||
 	    pkt_keep(q->pkt, (uint32_t)(data.p - q->m->bytes.p), (uint32_t)data.n) < 0) {
-		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED);
+		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED, q->flow);
 		return;
 	}
 	until_ms = turn_permission_until(&q->a->permissions, &peer);
 	if (until_ms <= q->now_ms) {
-		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION);
+		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION, q->flow);
 		return;
 	}
 	if (turn_judge(q, &peer, true) != TURN_RULE_ALLOWED)
 		return;
 	if (is_cut) {
-		turn_drop(q->s, TURN_COUNT_DROP_TOO_LONG);
+		turn_drop(q->s, TURN_COUNT_DROP_TOO_LONG, q->flow);
 		return;
 	}
 	turn_peer_to_wire(&q->s->conf.policy, &peer);
@@ -380,12 +380,12 @@ turn_standard_channel_data(struct turn_request *q)
 	uint32_t n;
 
 	if (q->pkt->len < 4 || (n = stun_u16(p + 2)) > q->pkt->len - 4) {
-		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED);
+		turn_drop(q->s, TURN_COUNT_DROP_MALFORMED, q->flow);
 		return;
 	}
 	c = turn_channel_by_number(&q->a->channels, stun_u16(p), q->now_ms);
 	if (!c || q->a->state != TURN_LIVE) {
-		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION);
+		turn_drop(q->s, TURN_COUNT_DROP_NO_PERMISSION, q->flow);
 		return;
 	}
 	fast = turn_fast_of(q->a, TURN_FAST_CHANNEL, c->expires_ms);
@@ -450,6 +450,6 @@ turn_standard_request(struct turn_request *q)
 		send_indication(q);
 		break;
 	default: /* RFC 8489 6.3: an unknown method is discarded */
-		turn_drop(q->s, TURN_COUNT_DROP_OTHER);
+		turn_drop(q->s, TURN_COUNT_DROP_OTHER, q->flow);
 	}
 }
