@@ -446,6 +446,7 @@ class Edged:
         self.proc = Proc(lab, "edge", argv, name=program, env=env)
         if ready:
             self.wait_ready()
+            self.wait_log("SYS-1001 started")  # all workers, not only the one that took the handshake
 
     def wait_ready(self, timeout=2 * WAIT):
         """Until a client outside completes a handshake: listeners are bound before the workers run."""
