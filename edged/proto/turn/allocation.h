@@ -83,9 +83,9 @@ struct turn_allocation {
 	uint32_t n_connections;
 	struct turn_bucket bucket;
 	uint64_t born_ms, expires_ms, hard_end_ms;
-	uint64_t packets[2], bytes[2]; /* from the client, from peers */
-	uint64_t over_ms,
-	    over_since_ms; /* dropped for bandwidth: last, first without a pause; 0: never */
+	uint64_t packets[2], bytes[2];   /* from the client, from peers */
+	uint64_t over_ms, over_since_ms; /* dropped or waited for bandwidth: last, first without a
+					    pause; 0: never */
 	uint32_t id, lifetime_s;
 	uint32_t shared; /* slot of its user in turn_conf.shared */
 	bool is_shared;

@@ -272,7 +272,10 @@ ms_streams_wait(void **state)
 		client_send_data(&c, &peer, i, (struct str){data, sizeof(data)});
 		assert_int_equal(w.n_to_peer, 1); /* nothing is lost */
 	}
+	assert_int_equal(turn_server_over(w.s, w.now_ms).peak, 0);
 	assert_int_equal(turn_server_stream_wait(w.s, w.a, w.now_ms, &tell), 1000);
+	assert_int_equal(turn_server_over(w.s, w.now_ms).peak, 1); /* who waits wants more */
+	assert_int_equal(turn_server_over(w.s, w.now_ms).average, 0);
 	w.now_ms += 2499;
 	assert_true(turn_server_stream_wait(w.s, w.a, w.now_ms, &tell) > 0);
 	w.now_ms += 1;
