@@ -3,7 +3,7 @@
  * access/request.c: a request that came in: the rules, what waits, what belongs to a transaction
  * that is open already. What is left goes out by request_out.c.
  */
-#include <stdlib.h>
+
 #include <string.h>
 
 #include "access/request_in.h"

@@ -9,7 +9,6 @@
 #include "access/pass.h"
 #include "access/request_in.h"
 #include "access/via.h"
-#include "conf/conf.h"
 #include "svc/log.h"
 
 #define SEND_TRIES     3  /* links that turn out to be ending while a request is put on them */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/admit.h"

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+
+#include "proto/h2/h2.h"
+
 #include <stdlib.h>
 
 #include "proto/h2/h2_in.h"

@@ -3,7 +3,6 @@
  * proto/h2/h2_frames.c: what nghttp2 tells about the frames of the other side, checked once more.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "proto/h2/h2_in.h"
 
