@@ -42,7 +42,7 @@ struct client {
 	struct joint *joint;    /* MODE_RAW */
 	uint64_t since_ms;
 	uint8_t mode;
-	uint8_t n_waits; /* peers that do not take what it sends */
+	uint32_t n_waits; /* peers that do not take what it sends */
 	bool throttled;
 	bool has_allocation, spoke, dying;
 };
@@ -212,7 +212,10 @@ client_pause(struct avedge *av, uint32_t conn, bool pause)
 
 	if (!c || c->dying)
 		return;
-	c->n_waits = (uint8_t)(pause ? c->n_waits + 1 : c->n_waits - 1);
+	if (pause)
+		c->n_waits++;
+	else if (c->n_waits) /* else it was another connection that such a peer held up */
+		c->n_waits--;
 	wire_pause(c->wire, c->n_waits || c->throttled);
 }
 
