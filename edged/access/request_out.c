@@ -11,8 +11,8 @@
 #include "access/via.h"
 #include "svc/log.h"
 
-#define SEND_TRIES     3  /* links that turn out to be ending while a request is put on them */
-#define STUB_LINES_MAX 64 /* a message with more lines of Via is refused long before */
+#define SEND_TRIES        3  /* links that turn out to be ending while a request is put on them */
+#define OUTLINE_LINES_MAX 64 /* a message with more lines of Via is refused long before */
 
 /* ---- refusals on the way ---- */
 
@@ -62,27 +62,27 @@ refuse_route(struct request *q, const struct route *r)
  * be read again on the rare day that it is needed.
  */
 static int
-keep_stub(struct request *q, struct txn *x)
+keep_outline(struct request *q, struct txn *x)
 {
 	static const enum sip_hdr ids[] = {
 	    SIP_HDR_VIA, SIP_HDR_FROM, SIP_HDR_TO, SIP_HDR_CALL_ID, SIP_HDR_CSEQ};
 	const struct sip_msg *m = q->m;
-	struct str parts[STUB_LINES_MAX + 2];
+	struct str parts[OUTLINE_LINES_MAX + 2];
 	unsigned n = 0;
 	size_t size = 0;
 	char *at;
 
 	parts[n++] = (struct str){m->bytes.p, m->start_line_len};
 	for (unsigned k = 0; k < 5; k++)
-		for (uint16_t i = m->first[ids[k]]; i != SIP_NO_LINE && n <= STUB_LINES_MAX;
+		for (uint16_t i = m->first[ids[k]]; i != SIP_NO_LINE && n <= OUTLINE_LINES_MAX;
 		     i = m->lines[i].next)
 			parts[n++] = (struct str){m->bytes.p + m->lines[i].at, m->lines[i].len};
 	parts[n++] = STR("\r\n");
 	for (unsigned i = 0; i < n; i++)
 		size += parts[i].n;
-	if (slab_text_take(&q->f->ax->txns.texts, &x->stub, size) < 0)
+	if (slab_text_take(&q->f->ax->txns.texts, &x->outline, size) < 0)
 		return ED_NOMEM;
-	at = x->stub.p;
+	at = x->outline.p;
 	for (unsigned i = 0; i < n; at += parts[i++].n)
 		memcpy(at, parts[i].p, parts[i].n);
 	return ED_OK;
@@ -212,7 +212,7 @@ fill_txn(struct request *q, struct txn *x, struct pass_sent *sent)
 	x->keep_alive = sent->keepalive_offered;
 	if (keep_hidden(q, x, keep) < 0)
 		return ED_NOMEM;
-	return keep_stub(q, x);
+	return keep_outline(q, x);
 }
 
 static void

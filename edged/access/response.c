@@ -57,18 +57,18 @@ is_to_partner(const struct txn *x)
 
 /* ---- responses that we make for what will not come ---- */
 
-/* Answer x from its stub; x ends, or waits for the ACK. */
+/* Answer x from its outline; x ends, or waits for the ACK. */
 static void
 answer_and_finish(struct access *ax, struct txn *x, uint16_t status, enum diag diag)
 {
 	struct flow *from = flow_find(&ax->flows, x->from_cid);
 	struct reply_spec s = {.status = status, .diag = diag, .to_tag = engine_random(ax) | 1};
 	struct ed_fault fault;
-	struct sip_msg *stub = NULL;
+	struct sip_msg *outline = NULL;
 	struct facts facts;
 	struct work w;
 
-	if (!from || !x->stub.p) {
+	if (!from || !x->outline.p) {
 		count(CNT_DROP_RES_CLIENT_GONE);
 		response_txn_free(ax, x);
 		return;
@@ -77,9 +77,9 @@ answer_and_finish(struct access *ax, struct txn *x, uint16_t status, enum diag d
 	engine_work(ax, &w);
 	engine_facts(from, &facts);
 	s.logon_data = from->kind == FLOW_CLIENT && x->traffic == TRAFFIC_REMOTE_USER;
-	if (sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n}, &ax->from_server, &stub,
-		&fault) == ED_OK &&
-	    egress_text(from, reply_make(&w, &facts, stub, &s), MESSAGE_RESPONSE) == ED_OK)
+	if (sip_msg_parse(&ax->arena, (struct str){x->outline.p, x->outline.n}, &ax->from_server,
+		&outline, &fault) == ED_OK &&
+	    egress_text(from, reply_make(&w, &facts, outline, &s), MESSAGE_RESPONSE) == ED_OK)
 		count(counter_of_status(status));
 	else
 		count(CNT_DROP_OUTPUT_FULL);
@@ -91,15 +91,15 @@ static void
 cancel_own(struct access *ax, struct txn *x)
 {
 	struct ed_fault fault;
-	struct sip_msg *stub = NULL;
+	struct sip_msg *outline = NULL;
 	struct work w;
 
-	if (x->cancel_sent || !x->to || !x->keep.p || !x->stub.p)
+	if (x->cancel_sent || !x->to || !x->keep.p || !x->outline.p)
 		return;
 	engine_work(ax, &w);
-	if (sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n}, &ax->from_server, &stub,
-		&fault) == ED_OK)
-		egress_text(x->to, reply_cancel_own(&w, engine_keep(x), stub), SIP_CANCEL);
+	if (sip_msg_parse(&ax->arena, (struct str){x->outline.p, x->outline.n}, &ax->from_server,
+		&outline, &fault) == ED_OK)
+		egress_text(x->to, reply_cancel_own(&w, engine_keep(x), outline), SIP_CANCEL);
 	x->cancel_sent = true;
 }
 
@@ -382,12 +382,12 @@ static struct str
 domain_asked(struct access *ax, const struct txn *x)
 {
 	struct ed_fault fault;
-	struct sip_msg *stub = NULL;
+	struct sip_msg *outline = NULL;
 
-	if (!x->stub.p || sip_msg_parse(&ax->arena, (struct str){x->stub.p, x->stub.n},
-			      &ax->from_server, &stub, &fault) < 0)
+	if (!x->outline.p || sip_msg_parse(&ax->arena, (struct str){x->outline.p, x->outline.n},
+				 &ax->from_server, &outline, &fault) < 0)
 		return STR_NONE;
-	return stub->to.addr.host;
+	return outline->to.addr.host;
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "access/core.h"
 #include "access/counters.h"
 #include "access/names.h"
+#include "access/room_in.h"
 #include "access/room_tls.h"
 #include "access/view.h"
 #include "conf/conf.h"
@@ -294,15 +295,8 @@ static struct addr
 source(void *arg, const struct addr *like)
 {
 	const struct room_partner *p = arg;
-	const struct conf_list *own = &p->view->conf->external.access.addresses;
-	struct addr a;
 
-	for (uint32_t i = 0; i < own->n; i++)
-		if (addr_parse_ip(&a, str_of(own->v[i])) == ED_OK && a.family == like->family) {
-			a.port = 0;
-			return a;
-		}
-	return (struct addr){0};
+	return room_own_address(&p->view->conf->external.access.addresses, like);
 }
 
 static const char *

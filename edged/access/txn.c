@@ -198,8 +198,8 @@ txn_finish(struct txn_table *t, struct txn *x, uint16_t status, struct str to_ta
 	x->res_to_tag = x->cookie ? 0 : hash_bytes(&t->key[0], to_tag.p ? to_tag.p : "", to_tag.n);
 	slab_text_give(&t->texts, &x->cancel);
 	list_remove(&x->sent);
-	slab_text_give(&t->texts, &x->stub); /* it is answered */
-	if (x->state == TXN_COMPLETED) {     /* and nothing more will be restored */
+	slab_text_give(&t->texts, &x->outline); /* it is answered */
+	if (x->state == TXN_COMPLETED) {        /* and nothing more will be restored */
 		slab_text_give(&t->texts, &x->keep);
 		x->to = NULL;
 	} else if (x->to) {
@@ -218,7 +218,7 @@ txn_free(struct txn_table *t, struct txn *x)
 	list_remove(&x->sent);
 	hash_remove(&t->by_id, &x->by_id);
 	hash_remove(&t->by_key, &x->by_key);
-	slab_text_give(&t->texts, &x->stub);
+	slab_text_give(&t->texts, &x->outline);
 	slab_text_give(&t->texts, &x->cancel);
 	slab_text_give(&t->texts, &x->keep);
 	slab_give(&t->slab, x);

@@ -71,11 +71,11 @@ struct txn {
 	bool with_auth : 1;   /* it carried credentials */
 	bool cancel_came : 1; /* a CANCEL was answered */
 	bool cancel_sent : 1;
-	bool discovered : 1;     /* it came from a discovered partner */
-	bool probe : 1;          /* our own OPTIONS to a next hop member */
-	struct slab_text stub;   /* what answering it later takes */
-	struct slab_text cancel; /* CANCEL that waits for a provisional response */
-	struct slab_text keep;   /* a struct hide_keep: what hide.c wants back with the response */
+	bool discovered : 1;      /* it came from a discovered partner */
+	bool probe : 1;           /* our own OPTIONS to a next hop member */
+	struct slab_text outline; /* what answering it later takes */
+	struct slab_text cancel;  /* CANCEL that waits for a provisional response */
+	struct slab_text keep;    /* a struct hide_keep: what hide.c wants back with the response */
 };
 
 struct txn_table {

@@ -56,7 +56,7 @@ def machine(lab, stage):
         if deb:
             for path, name in ((deb, "edged"), (os.environ["EDGED_CONNECTOR_DEB"], "edged-connector")):
                 with open(path, "rb") as f:
-                    subprocess.run(m.argv("sh", "-c", "cat >/root/%s.deb" % name), stdin=f, check=True)
+                    subprocess.run(m.argv("sh", "-c", "cat >/srv/%s.deb" % name), stdin=f, check=True)
             # Its network has no way to Debian: the packages it depends on come by the host's.
             subprocess.run(["nsenter", "-t", str(m.init), "-m", "-u", "-i", "-p", "-C", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
                             "DEBIAN_FRONTEND=noninteractive", "sh", "-ec", RESOLVE], check=True, input=open("/etc/resolv.conf").read(), text=True)
@@ -70,7 +70,7 @@ def machine(lab, stage):
         m.stop()
 
 
-RESOLVE = "cp /etc/resolv.conf /root/resolv.keep; cat >/etc/resolv.conf; apt-get update -qq; apt-get install -y -qq /root/edged.deb /root/edged-connector.deb; cp /root/resolv.keep /etc/resolv.conf"
+RESOLVE = "cp /etc/resolv.conf /srv/resolv.keep; cat >/etc/resolv.conf; apt-get update -qq; apt-get install -y -qq /srv/edged.deb /srv/edged-connector.deb; cp /srv/resolv.keep /etc/resolv.conf"
 
 
 def findings(m):
@@ -227,7 +227,7 @@ def test_upgrade_and_purge(machine):
         pytest.skip("not installed from a package: script/package --test")
     machine.ok("systemctl", "start", "edged")
     pid, text = machine.ok("systemctl", "show", "-p", "MainPID", "edged"), machine.read("/etc/edged/edged.conf")
-    machine.ok("dpkg", "-i", "/root/edged.deb")
+    machine.ok("dpkg", "-i", "/srv/edged.deb")
     assert machine.read("/etc/edged/edged.conf") == text
     assert machine.ok("systemctl", "is-active", "edged").strip() == "active" and machine.ok("systemctl", "show", "-p", "MainPID", "edged") != pid
     machine.ok("dpkg", "-r", "edged")
